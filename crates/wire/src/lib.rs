@@ -1,0 +1,4 @@
+//! TODO
+#![no_std]
+#![forbid(unsafe_code)]
+extern crate alloc;
