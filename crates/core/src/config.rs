@@ -65,6 +65,29 @@ pub struct Config {
     pub redis_port: u16,
     /// The timings of the senses and of a failover.
     pub timing: Timing,
+    /// How the network is told of a new owner.
+    pub announce: Announce,
+}
+
+/// Gratuitous ARP and unsolicited neighbour advertisements after a takeover.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Announce {
+    /// How many rounds, the first one included.
+    pub repeats: u32,
+    /// Between the first and the second round; doubles with each.
+    pub interval: Duration,
+    /// Between rounds after those, as long as the address is held; zero for none.
+    pub refresh: Duration,
+}
+
+impl Default for Announce {
+    fn default() -> Self {
+        Announce {
+            repeats: 8,
+            interval: Duration::from_millis(20),
+            refresh: Duration::ZERO,
+        }
+    }
 }
 
 /// Deadlines and periods.

@@ -1,0 +1,85 @@
+//! What a node wants done: imperatives, performed by the executor in list order.
+
+use crate::event::Event;
+use crate::input::Persisted;
+use alloc::vec::Vec;
+use core::time::Duration;
+use keepair_wire::peer::Report;
+use keepair_wire::vrrp::Advert;
+
+/// The actions one input asked for, in order.
+pub type Actions = Vec<Action>;
+
+/// One thing to do. An executor has one match arm for each and decides nothing.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Action {
+    /// Put every virtual address on the interface. Answered by `ActionDone(AddVips)`.
+    AddVips,
+    /// Take every virtual address off the interface. Answered by `ActionDone(RemoveVips)`.
+    RemoveVips,
+    /// One round of gratuitous ARP and unsolicited neighbour advertisements.
+    Announce,
+    /// One round of duplicate-address probes; answers arrive as `VipClaimed` until `EndProbe`.
+    Probe,
+    /// Stop listening for answers to probes.
+    EndProbe,
+    /// The kernel begins to serve the addresses, for this long from now. Answered by
+    /// `ActionDone(OpenFence)`.
+    OpenFence(Duration),
+    /// The kernel goes on serving the addresses for this long from now, unless it has stopped
+    /// already. Answered by `ActionDone(RenewFence)`.
+    RenewFence(Duration),
+    /// The kernel stops serving the addresses now. With `and_source`, it also refuses new
+    /// replication connections from the peer. Answered by `ActionDone(CloseFence)`.
+    CloseFence {
+        /// Refuse the peer as a replica until [`Action::OpenSource`].
+        and_source: bool,
+    },
+    /// The peer may replicate from the local Redis again.
+    OpenSource,
+    /// Send a VRRP advert.
+    SendAdvert(Advert),
+    /// Send a report to the peer's daemon.
+    SendReport(Report),
+    /// Connect to the local Redis. Answered by `Connected` or `Lost`.
+    ConnectRedis {
+        /// Counts attempts, so that the executor may take its candidate addresses in turn.
+        attempt: u32,
+    },
+    /// Drop the connection to the local Redis, if any.
+    DisconnectRedis,
+    /// Ask the local Redis. Answered by `Reply` or `Lost`.
+    AskRedis(Query),
+    /// Watch this process for its end; `ProcessStirred` when a thread of it ends.
+    WatchProcess {
+        /// INFO `process_id`.
+        pid: u32,
+    },
+    /// Look at the watched process now. Answered by `Process`.
+    LookAtProcess,
+    /// Keep this in the state directory. Answered by `ActionDone(Persist)`, some time.
+    Persist(Persisted),
+    /// Tell the operator.
+    Tell(Event),
+    /// The daemon's work is done.
+    Exit,
+}
+
+/// What can be asked of the local Redis.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Query {
+    /// `PING`.
+    Ping,
+    /// `INFO`: the default sections.
+    Info,
+    /// `CONFIG GET` of what [`crate::input::Settings`] holds, and which commands are denied.
+    Settings,
+    /// `REPLICAOF NO ONE`.
+    Promote,
+    /// `REPLICAOF` the peer, and drop ordinary and pub/sub clients, in one transaction.
+    Follow,
+    /// `CLIENT PAUSE <ms> WRITE` (Redis 6.2 and later).
+    PauseWrites(Duration),
+    /// `CLIENT UNPAUSE` (Redis 6.2 and later).
+    ResumeWrites,
+}

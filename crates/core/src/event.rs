@@ -1,0 +1,193 @@
+//! What a node tells its operator: facts with their reasons. The only way to log.
+
+use crate::config::Generation;
+use crate::vrrp::Drop;
+use alloc::string::String;
+use core::fmt;
+use core::time::Duration;
+use keepair_wire::peer::{Cause, Failover, State};
+
+/// How much an event matters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Level {
+    /// Something is wrong that an operator should mend.
+    Warning,
+    /// A decision, or something that explains one.
+    Notice,
+}
+
+/// Something worth a line in the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// The node changed its state.
+    StateChanged {
+        /// Before.
+        from: State,
+        /// After.
+        to: State,
+        /// Why.
+        reason: String,
+    },
+    /// The node leaves the address.
+    Left {
+        /// Why.
+        cause: Cause,
+    },
+    /// A takeover began.
+    TakeoverBegan {
+        /// Why.
+        cause: Cause,
+    },
+    /// A takeover could not be finished.
+    TakeoverFailed {
+        /// What went wrong.
+        reason: String,
+    },
+    /// A takeover is complete.
+    TookOver(Failover),
+    /// Redis was told to replicate from the peer.
+    Following {
+        /// Bytes of the stream that only this machine held, as far as known.
+        own_tail_bytes: i64,
+    },
+    /// The local Redis replicates from the peer.
+    Rejoined {
+        /// A full resync was seen on the way.
+        full_resync: bool,
+    },
+    /// This machine's data belongs to a newer generation now.
+    GenerationChanged(Generation),
+    /// The local Redis answers.
+    RedisConnected,
+    /// The connection to the local Redis is gone or was refused.
+    RedisLost(String),
+    /// A setting or right that would spoil a failover.
+    Problem(String),
+    /// A problem is no more.
+    ProblemSolved(String),
+    /// A planned switchover moved on.
+    Switchover(SwitchoverStep),
+    /// A timer was late; adverts may have been too.
+    TimerLate {
+        /// By so much.
+        by: Duration,
+    },
+    /// A packet was dropped. Told once for each reason until the peer changes state.
+    Dropped(Drop),
+    /// Somebody else uses the virtual address.
+    AddressInUse(String),
+    /// The kernel or the disk refused.
+    Refused(String),
+    /// The peer's daemon is heard (`true`) or silent (`false`).
+    PeerHeard(bool),
+    /// The configuration was reloaded.
+    Reloaded,
+}
+
+/// The steps of a planned switchover.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SwitchoverStep {
+    /// It would lose something or can't work; why.
+    Refused(String),
+    /// The primary was asked to begin.
+    Asked,
+    /// Writes are paused.
+    Paused,
+    /// The standby has the last byte.
+    CaughtUp {
+        /// In bytes of the stream.
+        offset: i64,
+    },
+    /// The address was left; the standby promotes.
+    HandedOver,
+    /// The other machine is the primary, this one replicates.
+    Finished,
+    /// Called off; writes go on where they were.
+    CalledOff(String),
+}
+
+impl Event {
+    /// How much it matters.
+    pub fn level(&self) -> Level {
+        match self {
+            Event::TakeoverFailed { .. }
+            | Event::Problem(_)
+            | Event::RedisLost(_)
+            | Event::TimerLate { .. }
+            | Event::Dropped(_)
+            | Event::AddressInUse(_)
+            | Event::Refused(_)
+            | Event::PeerHeard(false)
+            | Event::Switchover(SwitchoverStep::Refused(_) | SwitchoverStep::CalledOff(_)) => {
+                Level::Warning
+            }
+            _ => Level::Notice,
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::StateChanged { from, to, reason } => write!(f, "{from} -> {to}: {reason}"),
+            Event::Left { cause } => write!(f, "left the address: {cause}"),
+            Event::TakeoverBegan { cause } => write!(f, "taking over: {cause}"),
+            Event::TakeoverFailed { reason } => write!(f, "could not take over: {reason}"),
+            Event::TookOver(failover) => {
+                write!(
+                    f,
+                    "took over ({}), generation {}:",
+                    failover.cause, failover.generation
+                )?;
+                for (phase, at_us) in &failover.phases {
+                    write!(f, " {phase} {}.{:03}ms", at_us / 1000, at_us % 1000)?;
+                }
+                Ok(())
+            }
+            Event::Following { own_tail_bytes: 0 } => {
+                write!(f, "told Redis to replicate from the peer")
+            }
+            Event::Following { own_tail_bytes } => write!(
+                f,
+                "told Redis to replicate from the peer; up to {own_tail_bytes} bytes of the stream \
+                 were only here and will be overwritten"
+            ),
+            Event::Rejoined { full_resync: true } => write!(f, "rejoined by full resync"),
+            Event::Rejoined { full_resync: false } => write!(f, "rejoined by partial resync"),
+            Event::GenerationChanged(generation) => write!(f, "generation {}", generation.0),
+            Event::RedisConnected => write!(f, "connected to Redis"),
+            Event::RedisLost(reason) => write!(f, "lost Redis: {reason}"),
+            Event::Problem(text) => write!(f, "problem: {text}"),
+            Event::ProblemSolved(text) => write!(f, "solved: {text}"),
+            Event::Switchover(step) => write!(f, "switchover: {step}"),
+            Event::TimerLate { by } => {
+                write!(
+                    f,
+                    "a timer was {} us late; is the machine overloaded?",
+                    by.as_micros()
+                )
+            }
+            Event::Dropped(drop) => write!(f, "dropped a packet: {drop}"),
+            Event::AddressInUse(text) | Event::Refused(text) => f.write_str(text),
+            Event::PeerHeard(true) => write!(f, "the peer's daemon is heard"),
+            Event::PeerHeard(false) => write!(f, "the peer's daemon is silent"),
+            Event::Reloaded => write!(f, "configuration reloaded"),
+        }
+    }
+}
+
+impl fmt::Display for SwitchoverStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SwitchoverStep::Refused(why) => write!(f, "refused: {why}"),
+            SwitchoverStep::Asked => write!(f, "asked the primary to hand over"),
+            SwitchoverStep::Paused => write!(f, "writes are paused"),
+            SwitchoverStep::CaughtUp { offset } => {
+                write!(f, "the standby has the last byte (offset {offset})")
+            }
+            SwitchoverStep::HandedOver => write!(f, "left the address, the standby takes over"),
+            SwitchoverStep::Finished => write!(f, "finished"),
+            SwitchoverStep::CalledOff(why) => write!(f, "called off: {why}"),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Whose data is newer: replication ids and offsets first, generations second.
+//!
+//! Redis's own rules decide (replication.c, `shiftReplicationId` and
+//! `masterTryPartialResynchronization`): a promotion keeps the old id as `master_replid2` and
+//! remembers the offset up to which it shares that history. Where the ids tell nothing, the pair's
+//! generation does: it counts promotions, and both machines persist it.
+//!
+//! Not here: priority. It decides between equals only, and [`Relation::Same`] says who those are.
+
+use crate::config::Generation;
+use keepair_wire::peer::{RedisFacts, Report};
+
+/// What one machine's Redis holds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lineage {
+    /// The newest generation the data belongs to.
+    pub generation: Generation,
+    /// Redis was not restarted since it reached that generation.
+    pub vouched: bool,
+    /// The ids and offsets.
+    pub facts: RedisFacts,
+}
+
+impl From<&Report> for Lineage {
+    fn from(report: &Report) -> Self {
+        Lineage {
+            generation: Generation(report.generation),
+            vouched: report.vouched,
+            facts: report.redis.clone(),
+        }
+    }
+}
+
+/// How my data relates to the peer's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Relation {
+    /// The same history up to the same byte, or two empty machines.
+    Same,
+    /// The same history; mine reaches further.
+    Ahead {
+        /// By so many bytes.
+        bytes: i64,
+    },
+    /// The same history; the peer's reaches further.
+    Behind {
+        /// By so many bytes.
+        bytes: i64,
+    },
+    /// Mine is the newer history.
+    Supersedes,
+    /// The peer's is the newer history.
+    Superseded {
+        /// Bytes of the stream that only I hold; 0 when the ids don't tell.
+        own_tail_bytes: i64,
+    },
+    /// Two histories, and nothing says which is newer: neither may overwrite the other.
+    Unrelated,
+}
+
+impl Relation {
+    /// The peer's data may replace mine without losing anything the pair has promised to keep.
+    pub fn may_follow(self) -> bool {
+        match self {
+            Relation::Same | Relation::Behind { .. } | Relation::Superseded { .. } => true,
+            Relation::Ahead { .. } | Relation::Supersedes | Relation::Unrelated => false,
+        }
+    }
+}
+
+/// Compares two machines' data, `mine` against `peer`'s.
+pub fn compare(mine: &Lineage, peer: &Lineage) -> Relation {
+    let (m, p) = (&mine.facts, &peer.facts);
+    if m.replid == p.replid && known(&m.replid) {
+        let bytes = m.offset.saturating_sub(p.offset);
+        // The two offsets were not read at the same instant, and no replica is ahead of its
+        // primary.
+        let bytes = match (m.primary, p.primary) {
+            (true, false) => bytes.max(0),
+            (false, true) => bytes.min(0),
+            _ => bytes,
+        };
+        return match bytes {
+            0 => Relation::Same,
+            1.. => Relation::Ahead { bytes },
+            _ => Relation::Behind {
+                bytes: bytes.saturating_neg(),
+            },
+        };
+    }
+    if known(&m.replid) && m.replid == p.replid2 {
+        return forked_from(mine, peer);
+    }
+    if known(&p.replid) && p.replid == m.replid2 {
+        return match forked_from(peer, mine) {
+            Relation::Superseded { .. } => Relation::Supersedes,
+            _ => Relation::Superseded { own_tail_bytes: 0 },
+        };
+    }
+    // Strangers. An empty machine holds nothing that could be lost, and is never a source for one
+    // that holds something, whatever its generation.
+    match (m.empty, p.empty) {
+        (true, true) => {}
+        (true, false) => return Relation::Superseded { own_tail_bytes: 0 },
+        (false, true) => return Relation::Supersedes,
+        (false, false) => {}
+    }
+    // Data that was never a member of the pair is nobody's old copy.
+    let stranger = |side: &Lineage| side.generation == Generation(0) && !side.facts.empty;
+    if stranger(mine) || stranger(peer) {
+        return Relation::Unrelated;
+    }
+    let mine = (mine.generation, mine.vouched);
+    let peer = (peer.generation, peer.vouched);
+    match mine.cmp(&peer) {
+        core::cmp::Ordering::Greater => Relation::Supersedes,
+        core::cmp::Ordering::Less => Relation::Superseded { own_tail_bytes: 0 },
+        core::cmp::Ordering::Equal if m.empty && p.empty => Relation::Same,
+        core::cmp::Ordering::Equal => Relation::Unrelated,
+    }
+}
+
+/// `new`'s history left `old`'s at `new`'s `second_repl_offset`, the first byte they do not share.
+/// That is what a promotion leaves behind, and then `new` is the newer; but a primary restarted
+/// from its RDB file leaves the same traces (Redis 7.0 and later), and its file may be older than
+/// what its replica has received since.
+fn forked_from(old: &Lineage, new: &Lineage) -> Relation {
+    let own_tail_bytes = old
+        .facts
+        .offset
+        .saturating_add(1)
+        .saturating_sub(new.facts.second_offset)
+        .max(0);
+    let restarted = !new.vouched && new.generation <= old.generation;
+    if restarted && own_tail_bytes > 0 {
+        Relation::Supersedes
+    } else {
+        Relation::Superseded { own_tail_bytes }
+    }
+}
+
+fn known(replid: &[u8; 20]) -> bool {
+    replid.iter().any(|byte| *byte != 0)
+}
+
+#[cfg(test)]
+mod tests;

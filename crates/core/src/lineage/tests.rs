@@ -1,0 +1,167 @@
+use super::Relation::*;
+use super::*;
+
+/// A lineage: id, second id, offset of the fork, offset, generation.
+fn history(id: u8, id2: u8, second: i64, offset: i64, generation: u64) -> Lineage {
+    Lineage {
+        generation: Generation(generation),
+        vouched: true,
+        facts: RedisFacts {
+            reachable: true,
+            replid: [id; 20],
+            replid2: [id2; 20],
+            second_offset: second,
+            offset,
+            ..RedisFacts::default()
+        },
+    }
+}
+
+fn empty(mut lineage: Lineage) -> Lineage {
+    lineage.facts.empty = true;
+    lineage
+}
+
+fn restarted(mut lineage: Lineage) -> Lineage {
+    lineage.vouched = false;
+    lineage
+}
+
+#[test]
+fn relations_table() {
+    let a = history(1, 0, -1, 1000, 5);
+    for (name, mine, peer, expected) in [
+        ("the same byte", a.clone(), a.clone(), Same),
+        (
+            "a replica that lags",
+            a.clone(),
+            history(1, 0, -1, 900, 5),
+            Ahead { bytes: 100 },
+        ),
+        (
+            "seen from the replica",
+            history(1, 0, -1, 900, 5),
+            a.clone(),
+            Behind { bytes: 100 },
+        ),
+        (
+            "the peer was promoted at my last byte",
+            a.clone(),
+            history(2, 1, 1001, 1050, 6),
+            Superseded { own_tail_bytes: 0 },
+        ),
+        (
+            "the peer was promoted and I went on for 50 bytes",
+            history(1, 0, -1, 1050, 5),
+            history(2, 1, 1001, 1200, 6),
+            Superseded { own_tail_bytes: 50 },
+        ),
+        (
+            "I was promoted",
+            history(2, 1, 1001, 1050, 6),
+            a.clone(),
+            Supersedes,
+        ),
+        (
+            "restarted from an append-only file: a new id at the same generation",
+            restarted(history(9, 0, -1, 0, 5)),
+            a.clone(),
+            Superseded { own_tail_bytes: 0 },
+        ),
+        (
+            "restarted empty as a primary, however long its offset grew",
+            empty(restarted(history(9, 0, -1, 99_999, 5))),
+            a.clone(),
+            Superseded { own_tail_bytes: 0 },
+        ),
+        (
+            "the peer was restarted from an RDB file older than what I received",
+            history(1, 0, -1, 1000, 5),
+            restarted(history(2, 1, 801, 801, 5)),
+            Supersedes,
+        ),
+        (
+            "the peer was restarted from an RDB file that holds all I received",
+            history(1, 0, -1, 1000, 5),
+            restarted(history(2, 1, 1001, 1001, 5)),
+            Superseded { own_tail_bytes: 0 },
+        ),
+        (
+            "an empty one with a larger generation is still no source",
+            a.clone(),
+            empty(history(9, 0, -1, 0, 7)),
+            Supersedes,
+        ),
+        (
+            "strangers of one generation",
+            history(3, 0, -1, 10, 0),
+            history(4, 0, -1, 10, 0),
+            Unrelated,
+        ),
+        (
+            "two new machines",
+            empty(history(3, 0, -1, 0, 0)),
+            empty(history(4, 0, -1, 0, 0)),
+            Same,
+        ),
+        (
+            "data that was never a member is not overwritten by a working pair's",
+            history(3, 0, -1, 10, 0),
+            history(4, 0, -1, 10, 2),
+            Unrelated,
+        ),
+        (
+            "strangers, the peer's history is newer",
+            history(3, 0, -1, 10, 1),
+            history(4, 0, -1, 10, 2),
+            Superseded { own_tail_bytes: 0 },
+        ),
+    ] {
+        assert_eq!(compare(&mine, &peer), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_flushed_primary_and_its_replica_are_the_same_history() {
+    // FLUSHALL is a write: an empty primary with its own replica's id is not a restarted one.
+    let primary = empty(history(1, 0, -1, 1000, 5));
+    let replica = history(1, 0, -1, 980, 5);
+    assert_eq!(compare(&primary, &replica), Ahead { bytes: 20 });
+}
+
+#[test]
+fn a_primary_flushed_after_its_promotion_still_supersedes() {
+    let flushed = empty(history(2, 1, 1001, 1300, 6));
+    let old = history(1, 0, -1, 1000, 5);
+    assert_eq!(compare(&flushed, &old), Supersedes);
+}
+
+#[test]
+fn comparison_is_antisymmetric() {
+    let pool = [
+        history(1, 0, -1, 1000, 5),
+        history(1, 0, -1, 900, 5),
+        history(2, 1, 1001, 1200, 6),
+        empty(history(3, 0, -1, 0, 0)),
+        restarted(history(4, 0, -1, 10, 5)),
+        history(4, 0, -1, 10, 0),
+        empty(history(5, 0, -1, 10, 9)),
+    ];
+    for x in &pool {
+        for y in &pool {
+            let forward = compare(x, y);
+            let expected = match forward {
+                Same => Same,
+                Ahead { bytes } => Behind { bytes },
+                Behind { bytes } => Ahead { bytes },
+                Superseded { .. } => Supersedes,
+                Unrelated => Unrelated,
+                Supersedes => {
+                    assert!(matches!(compare(y, x), Superseded { .. }), "{x:?} {y:?}");
+                    continue;
+                }
+            };
+            assert_eq!(compare(y, x), expected, "{x:?} {y:?}");
+        }
+    }
+}

@@ -1,0 +1,603 @@
+//! The node: one machine of the pair, deciding.
+//!
+//! Level-triggered. An input changes what is known; then [`Node::advance`] looks at everything
+//! that is known and does the next step of whatever is under way. A step that was lost is found
+//! missing at the next look; no plan lives in a queue.
+//!
+//! Where to read on: `fitness` (could I take over?), `takeover` (standby becomes primary), `active`
+//! (adverts, leaving), `switchover` (planned), `follow` (becoming or staying the replica),
+//! `report` (what the peer and the operator are told).
+
+mod active;
+mod fitness;
+mod follow;
+mod report;
+mod switchover;
+mod takeover;
+
+use crate::action::{Action, Actions, Query};
+use crate::config::{Config, Generation};
+use crate::event::Event;
+use crate::input::{Done, Input, Operator, Persisted, RedisInput, Refused, same_vips};
+use crate::monitor::{Change, Health, Monitor};
+use crate::peer::Peer;
+use crate::settings::Problems;
+use crate::status::Counters;
+use crate::time::Time;
+use crate::timeline::Timeline;
+use crate::vrrp::{self, Drop, Timers};
+use active::{Active, Leave};
+use alloc::string::{String, ToString};
+use core::net::IpAddr;
+use core::time::Duration;
+use keepair_wire::info::RunId;
+use keepair_wire::peer::{Cause, Failover, Leaving, Report, State};
+use keepair_wire::vrrp::Advert;
+use switchover::Switchover;
+use takeover::Takeover;
+
+/// What the node is doing.
+#[derive(Clone, Debug)]
+enum Phase {
+    /// Before the first decision.
+    Starting {
+        /// The peer is waited for until then.
+        until: Time,
+        /// An earlier run's right to the address is still alive in the kernel until then.
+        resume_until: Option<Time>,
+    },
+    /// VRRP Initialize.
+    Unfit,
+    /// VRRP Backup.
+    Backup,
+    /// On the way from Backup to Active.
+    TakingOver(Takeover),
+    /// VRRP Active.
+    Active(Active),
+    /// On the way out; exits at the latest then.
+    Stopping { until: Time },
+    /// Asked to exit; nothing is done any more.
+    Stopped,
+}
+
+/// One machine of the pair.
+#[derive(Clone, Debug)]
+pub struct Node {
+    config: Config,
+    phase: Phase,
+    reason: String,
+    timers: Timers,
+    monitor: Monitor,
+    peer: Peer,
+    link_up: bool,
+    instance: u64,
+    /// Unix milliseconds minus monotonic milliseconds.
+    unix_ms_offset: i64,
+    generation: Generation,
+    /// The Redis process whose data is known to be of `generation`.
+    held_run_id: Option<RunId>,
+    persisted: Option<Persisted>,
+    /// The address can't be claimed before then; why.
+    blocked: Option<(Time, String)>,
+    leave: Option<Leave>,
+    leaving: Option<(Leaving, Time)>,
+    switchover: Option<Switchover>,
+    follow: follow::Follow,
+    timeline: Option<Timeline>,
+    failover: Option<Failover>,
+    wanted: u32,
+    wanted_seen: Option<u32>,
+    caught_up_offset: i64,
+    problems: Problems,
+    counters: Counters,
+    report_seq: u64,
+    report_at: Time,
+    report_dirty: bool,
+    peer_was_heard: bool,
+    dropped_told: u32,
+    late_told_at: Option<Time>,
+}
+
+impl Node {
+    /// A node that has not been started: its first input must be [`Input::Started`].
+    pub fn new(config: Config, now: Time) -> Self {
+        let advert_interval = config.advert_interval;
+        Node {
+            phase: Phase::Starting {
+                until: now + config.timing.boot_wait,
+                resume_until: None,
+            },
+            config,
+            reason: "starting".to_string(),
+            timers: Timers::default(),
+            monitor: Monitor::new(now),
+            peer: Peer::new(advert_interval),
+            link_up: false,
+            instance: 0,
+            unix_ms_offset: 0,
+            generation: Generation(0),
+            held_run_id: None,
+            persisted: None,
+            blocked: None,
+            leave: None,
+            leaving: None,
+            switchover: None,
+            follow: follow::Follow::default(),
+            timeline: None,
+            failover: None,
+            wanted: 0,
+            wanted_seen: None,
+            caught_up_offset: -1,
+            problems: Problems::default(),
+            counters: Counters::default(),
+            report_seq: 0,
+            report_at: now,
+            report_dirty: true,
+            peer_was_heard: false,
+            dropped_told: 0,
+            late_told_at: None,
+        }
+    }
+
+    /// Takes one input in and appends what is to be done, in order.
+    pub fn handle(&mut self, now: Time, input: Input, out: &mut Actions) {
+        if matches!(self.phase, Phase::Stopped) {
+            return;
+        }
+        self.note_lateness(now, &input, out);
+        self.leave_if_stalled(now, out);
+        match input {
+            Input::Started(remains) => {
+                self.instance = remains.instance;
+                self.unix_ms_offset = (remains.unix_ms as i64).wrapping_sub((now.0 / 1000) as i64);
+                self.link_up = remains.link_up;
+                if let Some(persisted) = remains.persisted {
+                    self.generation = persisted.generation;
+                    self.held_run_id = persisted.run_id;
+                    self.persisted = Some(persisted);
+                }
+                let was_primary = remains.persisted.is_some_and(|persisted| persisted.primary);
+                let resume_until = remains
+                    .fence_left
+                    .filter(|_| was_primary)
+                    .map(|left| now + left);
+                if resume_until.is_none() {
+                    out.push(Action::RemoveVips);
+                    out.push(Action::CloseFence { and_source: false });
+                }
+                self.phase = Phase::Starting {
+                    until: now + self.config.timing.boot_wait,
+                    resume_until,
+                };
+            }
+            Input::Deadline => {}
+            Input::Advert {
+                src,
+                dst,
+                ttl,
+                message,
+            } => match vrrp::check_advert(&self.config, src, dst, ttl, &message) {
+                Ok(advert) => {
+                    self.counters.adverts_received += 1;
+                    self.hear_advert(now, src, &advert, out);
+                }
+                Err(drop) => self.drop_packet(drop, out),
+            },
+            Input::PeerDatagram { src, ttl, bytes } => {
+                self.hear_datagram(now, src, ttl, &bytes, out);
+            }
+            Input::LinkChanged(up) => self.change_link(now, up, out),
+            Input::VipGone(address) => self.mend_vip(address, out),
+            Input::VipClaimed { address, mac } => self.hear_claim(now, address, mac, out),
+            Input::Redis(input) => self.hear_redis(now, input, out),
+            Input::ActionDone(done, result) => self.action_done(now, done, result, out),
+            Input::Operator(operator) => self.obey(now, operator, out),
+        }
+        self.advance(now, out);
+    }
+
+    /// When [`Input::Deadline`] is wanted next.
+    pub fn deadline(&self) -> Time {
+        let mut at = self.monitor.deadline().min(self.report_at);
+        let mut sooner = |candidate: Option<Time>| {
+            if let Some(candidate) = candidate {
+                at = at.min(candidate);
+            }
+        };
+        sooner(self.timers.advert_at);
+        sooner(self.timers.active_down_at);
+        sooner(self.leave.as_ref().and_then(|leave| leave.deadline()));
+        sooner(
+            self.switchover
+                .as_ref()
+                .map(|switchover| switchover.deadline),
+        );
+        sooner(self.follow.deadline());
+        match &self.phase {
+            Phase::Starting {
+                until,
+                resume_until,
+            } => {
+                sooner(Some(*until));
+                sooner(*resume_until);
+            }
+            Phase::TakingOver(takeover) => sooner(Some(takeover.deadline)),
+            Phase::Active(active) => sooner(active.announce_at),
+            Phase::Stopping { until } => sooner(Some(*until)),
+            Phase::Stopped => return Time(u64::MAX),
+            Phase::Unfit | Phase::Backup => {}
+        }
+        at
+    }
+
+    /// The next step of everything that is under way.
+    fn advance(&mut self, now: Time, out: &mut Actions) {
+        self.monitor.tick(now, &self.config.timing, out);
+        if self
+            .blocked
+            .as_ref()
+            .is_some_and(|(until, _)| now >= *until)
+        {
+            self.blocked = None;
+        }
+        self.advance_leave(now, out);
+        self.advance_switchover(now, out);
+        match &self.phase {
+            Phase::Starting { .. } => self.advance_start(now, out),
+            Phase::Unfit | Phase::Backup => self.advance_standby(now, out),
+            Phase::TakingOver(_) => self.advance_takeover(now, out),
+            Phase::Active(_) => self.advance_active(now, out),
+            Phase::Stopping { until } => {
+                if now >= *until {
+                    self.stop(out);
+                }
+            }
+            Phase::Stopped => return,
+        }
+        self.advance_follow(now, out);
+        self.persist_changes(out);
+        self.send_due_report(now, out);
+    }
+
+    /// Starting: take up an earlier run's work, or wait for the peer.
+    fn advance_start(&mut self, now: Time, out: &mut Actions) {
+        let Phase::Starting {
+            until,
+            resume_until,
+        } = self.phase
+        else {
+            return;
+        };
+        if let Some(resume_until) = resume_until {
+            if self.monitor.is_primary() && self.vouched() && self.link_up {
+                self.reason = "took up the work of an earlier run".to_string();
+                self.timeline = None;
+                self.resume(now, out);
+                return;
+            }
+            let hopeless = self.monitor.info.is_some() || !self.link_up;
+            if now + Duration::from_millis(2) >= resume_until || hopeless {
+                out.push(Action::RemoveVips);
+                out.push(Action::CloseFence { and_source: false });
+                self.phase = Phase::Starting {
+                    until,
+                    resume_until: None,
+                };
+            }
+            return;
+        }
+        if self.peer.heard(now).is_some() || self.peer.is_active(now) || now >= until {
+            self.rest(now, out);
+        }
+    }
+
+    /// Backup or Initialize, whichever is true.
+    fn rest(&mut self, now: Time, out: &mut Actions) {
+        match self.fitness(now) {
+            Ok(()) => {
+                let down =
+                    vrrp::active_down(self.config.own().priority.0, self.peer.advert_interval);
+                self.timers = Timers {
+                    advert_at: None,
+                    active_down_at: Some(now + down),
+                };
+                self.enter(Phase::Backup, "ready to take over".to_string(), out);
+            }
+            Err(reason) => {
+                self.timers = Timers::default();
+                self.enter(Phase::Unfit, reason, out);
+            }
+        }
+    }
+
+    fn advance_standby(&mut self, now: Time, out: &mut Actions) {
+        let fit = self.fitness(now);
+        match (&self.phase, fit) {
+            (Phase::Unfit, Ok(())) => self.rest(now, out),
+            (Phase::Unfit, Err(reason)) => {
+                if self.reason != reason {
+                    self.enter(Phase::Unfit, reason, out);
+                }
+            }
+            (_, Err(reason)) => {
+                self.timers = Timers::default();
+                self.enter(Phase::Unfit, reason, out);
+            }
+            (_, Ok(())) => {
+                if self.timers.active_down_at.is_some_and(|at| now >= at) {
+                    self.active_down(now, out);
+                }
+            }
+        }
+    }
+
+    fn enter(&mut self, phase: Phase, reason: String, out: &mut Actions) {
+        let from = self.state();
+        self.phase = phase;
+        let to = self.state();
+        if from != to || self.reason != reason {
+            out.push(Action::Tell(Event::StateChanged {
+                from,
+                to,
+                reason: reason.clone(),
+            }));
+            self.report_dirty = true;
+            self.dropped_told = 0;
+        }
+        self.reason = reason;
+    }
+
+    /// The state others see.
+    pub fn state(&self) -> State {
+        match &self.phase {
+            Phase::Starting { .. } => State::Starting,
+            Phase::Unfit => State::Unfit,
+            Phase::Backup => State::Backup,
+            Phase::TakingOver(_) => State::TakingOver,
+            Phase::Active(_) => State::Active,
+            Phase::Stopping { .. } | Phase::Stopped => State::Stopping,
+        }
+    }
+
+    fn hear_advert(&mut self, now: Time, src: IpAddr, advert: &Advert, out: &mut Actions) {
+        if advert.priority == 0 {
+            self.counters.farewells_received += 1;
+            self.peer.advert_at = None;
+            match self.phase {
+                //= https://www.rfc-editor.org/rfc/rfc9568#section-6.4.3
+                //# If the Priority in the ADVERTISEMENT is 0, then: Send an ADVERTISEMENT
+                Phase::Active(_) => self.send_advert(now, out),
+                // Skew_Time would keep several backups apart; a pair has only one.
+                Phase::Backup => self.take_over_from_leaver(now, out),
+                _ => {}
+            }
+            return;
+        }
+        self.peer.was_active = true;
+        self.peer.advert_at = Some(now);
+        //= https://www.rfc-editor.org/rfc/rfc9568#section-6.4.2
+        //# Set Active_Adver_Interval to Max Advertise Interval contained in the ADVERTISEMENT
+        self.peer.advert_interval =
+            Duration::from_millis(10) * u32::from(advert.max_advert_int_cs.max(1));
+        match &self.phase {
+            Phase::Backup => {
+                let down =
+                    vrrp::active_down(self.config.own().priority.0, self.peer.advert_interval);
+                self.timers.active_down_at = Some(now + down);
+            }
+            Phase::TakingOver(_) => self.reconsider_takeover(now, out),
+            Phase::Active(_) => self.settle_conflict(now, src, advert.priority, out),
+            _ => {}
+        }
+    }
+
+    fn hear_datagram(&mut self, now: Time, src: IpAddr, ttl: u8, bytes: &[u8], out: &mut Actions) {
+        let learned = if ttl != vrrp::TTL {
+            Err(Drop::Ttl(ttl))
+        } else if src != self.config.peer().address {
+            Err(Drop::UnknownSource(src))
+        } else {
+            Report::decode(bytes)
+                .map_err(Drop::MalformedReport)
+                .and_then(|report| {
+                    if report.vrid == self.config.vrid.0 {
+                        self.peer.learn(now, report)
+                    } else {
+                        Err(Drop::Vrid(report.vrid))
+                    }
+                })
+        };
+        match learned {
+            Ok(()) => self.consider_report(now, out),
+            Err(drop) => self.drop_packet(drop, out),
+        }
+    }
+
+    fn consider_report(&mut self, now: Time, out: &mut Actions) {
+        if !self.peer_was_heard {
+            self.peer_was_heard = true;
+            out.push(Action::Tell(Event::PeerHeard(true)));
+        }
+        let Some(report) = self.peer.report.clone() else {
+            return;
+        };
+        if let (Some(timeline), Some(leaving)) = (&mut self.timeline, &report.leaving) {
+            timeline.learn(now, leaving);
+        }
+        let age = |failover: &Option<Failover>| failover.as_ref().map(|f| f.unix_ms);
+        if age(&report.failover) >= age(&self.failover) {
+            self.failover.clone_from(&report.failover);
+        }
+        self.answer_handshake(now, &report, out);
+    }
+
+    fn drop_packet(&mut self, drop: Drop, out: &mut Actions) {
+        self.counters.drop(drop);
+        // Other virtual routers and our own echo are everyday traffic.
+        let everyday = matches!(drop, Drop::Vrid(_) | Drop::OwnSource);
+        let bit = 1 << drop.index();
+        if !everyday && self.dropped_told & bit == 0 {
+            self.dropped_told |= bit;
+            out.push(Action::Tell(Event::Dropped(drop)));
+        }
+    }
+
+    fn hear_redis(&mut self, now: Time, input: RedisInput, out: &mut Actions) {
+        let change = self.monitor.handle(now, &self.config.timing, input, out);
+        match change {
+            Change::None => {}
+            Change::Connected => {
+                self.report_dirty = true;
+                out.push(Action::Tell(Event::RedisConnected));
+            }
+            Change::Settings(settings) => {
+                self.problems.settings(&self.config, &settings, out);
+            }
+            Change::Info => self.hear_info(now, out),
+            Change::Answer(query, result) => self.hear_answer(now, query, result, out),
+            Change::Failed => {
+                self.report_dirty = true;
+                let text = match &self.monitor.health {
+                    Health::Gone(text) => text.clone(),
+                    Health::Hung(text) => (*text).to_string(),
+                    _ => "it failed".to_string(),
+                };
+                out.push(Action::Tell(Event::RedisLost(text)));
+                self.redis_failed(now, out);
+            }
+        }
+    }
+
+    fn hear_info(&mut self, now: Time, out: &mut Actions) {
+        if let Some(pid) = self.monitor.new_pid() {
+            out.push(Action::WatchProcess { pid });
+        }
+        if let Some(info) = &self.monitor.info {
+            self.problems
+                .info(&self.config, info, self.peer.report.as_ref(), out);
+        }
+        self.adopt_generation(now, out);
+        self.note_rejoin(now);
+        self.check_catch_up(now);
+        match self.phase {
+            Phase::TakingOver(_) => self.takeover_info(now, out),
+            Phase::Active(_) => self.check_still_primary(now, out),
+            _ => {}
+        }
+    }
+
+    fn hear_answer(
+        &mut self,
+        now: Time,
+        query: Query,
+        result: Result<(), String>,
+        out: &mut Actions,
+    ) {
+        match query {
+            Query::Promote => self.promoted(now, result, out),
+            Query::Follow => self.followed(now, result, out),
+            Query::PauseWrites(_) => self.paused(now, result, out),
+            Query::ResumeWrites | Query::Ping | Query::Info | Query::Settings => {}
+        }
+    }
+
+    fn action_done(
+        &mut self,
+        now: Time,
+        done: Done,
+        result: Result<(), Refused>,
+        out: &mut Actions,
+    ) {
+        if let Err(refused) = &result {
+            out.push(Action::Tell(Event::Refused(refused.to_string())));
+        }
+        match done {
+            Done::Persist => {}
+            Done::AddVips | Done::OpenFence | Done::RenewFence => {
+                self.claim_step_done(now, done, result, out)
+            }
+            Done::RemoveVips | Done::CloseFence => self.leave_step_done(now, done, result, out),
+        }
+    }
+
+    fn change_link(&mut self, now: Time, up: bool, out: &mut Actions) {
+        if self.link_up == up {
+            return;
+        }
+        self.link_up = up;
+        self.report_dirty = true;
+        if up {
+            return;
+        }
+        match self.phase {
+            Phase::Active(_) => self.leave(now, Cause::LinkDown, out),
+            Phase::TakingOver(_) => {
+                self.takeover_failed(now, "the link went down".to_string(), out);
+            }
+            _ => {}
+        }
+    }
+
+    fn obey(&mut self, now: Time, operator: Operator, out: &mut Actions) {
+        match operator {
+            Operator::Switchover => self.ask_switchover(now, out),
+            Operator::Stop => self.begin_stop(now, out),
+            Operator::Reload(config) => self.reload(now, *config, out),
+        }
+    }
+
+    fn reload(&mut self, now: Time, config: Config, out: &mut Actions) {
+        let vips_changed = !same_vips(&self.config.vips, &config.vips);
+        if vips_changed && matches!(self.phase, Phase::Active(_)) {
+            // The executor has already been given the new list, and has taken off what is gone.
+            out.push(Action::AddVips);
+            out.push(Action::Announce);
+        }
+        self.config = config;
+        if self.timers.advert_at.is_some() {
+            self.timers.advert_at = Some(now);
+        }
+        out.push(Action::Tell(Event::Reloaded));
+    }
+
+    fn persist_changes(&mut self, out: &mut Actions) {
+        let current = Persisted {
+            generation: self.generation,
+            run_id: self.held_run_id,
+            primary: matches!(self.phase, Phase::Active(_)),
+        };
+        if self.persisted != Some(current) {
+            self.persisted = Some(current);
+            out.push(Action::Persist(current));
+        }
+    }
+
+    fn note_lateness(&mut self, now: Time, input: &Input, out: &mut Actions) {
+        if *input != Input::Deadline {
+            return;
+        }
+        let late = now.since(self.deadline());
+        if late < (self.config.advert_interval / 4).max(Duration::from_millis(5)) {
+            return;
+        }
+        self.counters.timers_late += 1;
+        if self
+            .late_told_at
+            .is_none_or(|at| now.since(at) >= Duration::from_secs(1))
+        {
+            self.late_told_at = Some(now);
+            out.push(Action::Tell(Event::TimerLate { by: late }));
+        }
+    }
+
+    fn stop(&mut self, out: &mut Actions) {
+        self.enter(Phase::Stopped, "stopped".to_string(), out);
+        out.push(Action::RemoveVips);
+        out.push(Action::CloseFence { and_source: false });
+        out.push(Action::DisconnectRedis);
+        out.push(Action::Exit);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,342 @@
+//! Holding the address: adverts, the kernel's fence, announcements, and every way of leaving.
+
+use super::{Node, Phase};
+use crate::action::{Action, Actions};
+use crate::config::Config;
+use crate::event::Event;
+use crate::input::{Done, Refused};
+use crate::lineage::{Lineage, Relation, compare};
+use crate::monitor::Health;
+use crate::time::Time;
+use crate::vrrp::{self, Timers};
+use alloc::format;
+use alloc::string::ToString;
+use core::net::IpAddr;
+use core::time::Duration;
+use keepair_wire::peer::{Cause, Leaving};
+
+/// A farewell (priority 0) is repeated, since the first may be lost: after these waits.
+const FAREWELL_WAITS: [Duration; 2] = [Duration::from_millis(3), Duration::from_millis(10)];
+/// How long a report goes on to say why the address was left.
+const LEAVING_TOLD_FOR: Duration = Duration::from_secs(2);
+
+/// The Active state.
+#[derive(Clone, Debug)]
+pub(super) struct Active {
+    /// The kernel serves the address until then, if nothing renews it.
+    fence_until: Time,
+    /// The fence was lost and opened anew; a second time in a row is a fault.
+    pub(super) reopened: bool,
+    /// Writes are held back by the fence (Redis before 6.2 can't pause them): don't renew it.
+    pub(super) fence_held: bool,
+    pub(super) announce_at: Option<Time>,
+    announced: u32,
+    announce_interval: Duration,
+}
+
+impl Active {
+    pub(super) fn new(now: Time, config: &Config) -> Self {
+        Active {
+            fence_until: now + vrrp::fence_life(config),
+            reopened: false,
+            fence_held: false,
+            announce_at: Some(now + config.announce.interval),
+            announced: 1,
+            announce_interval: config.announce.interval,
+        }
+    }
+}
+
+/// Leaving the address: done when the kernel has confirmed it.
+#[derive(Clone, Debug)]
+pub(super) struct Leave {
+    cause: Cause,
+    noticed_at: Time,
+    removed: Option<bool>,
+    fenced: Option<bool>,
+    farewells: usize,
+    next_at: Option<Time>,
+}
+
+impl Leave {
+    pub(super) fn deadline(&self) -> Option<Time> {
+        self.next_at
+    }
+}
+
+impl Node {
+    /// Renews the fence, then sends an advert and a report.
+    pub(super) fn send_advert(&mut self, now: Time, out: &mut Actions) {
+        let life = vrrp::fence_life(&self.config);
+        let Phase::Active(active) = &mut self.phase else {
+            return;
+        };
+        if !active.fence_held {
+            active.fence_until = now + life;
+            out.push(Action::RenewFence(life));
+        }
+        let priority = self.config.own().priority.0;
+        out.push(Action::SendAdvert(vrrp::advert(&self.config, priority)));
+        self.counters.adverts_sent += 1;
+        self.timers = Timers {
+            advert_at: Some(now + self.config.advert_interval),
+            active_down_at: None,
+        };
+        // Reports and adverts fall silent together: see `Peer::fresh`.
+        self.report_dirty = true;
+    }
+
+    /// The kernel refused to go on serving the address.
+    pub(super) fn renewal_refused(&mut self, now: Time, refused: &Refused, out: &mut Actions) {
+        let life = vrrp::fence_life(&self.config);
+        let Phase::Active(active) = &mut self.phase else {
+            return;
+        };
+        match refused {
+            Refused::Lapsed => self.leave(now, Cause::Stalled, out),
+            // Somebody flushed the rules. Adverts have kept their time, so the right is still ours.
+            Refused::Failed(_) if !active.reopened => {
+                active.reopened = true;
+                out.push(Action::OpenFence(life));
+            }
+            Refused::Failed(_) => self.leave(now, Cause::LocalFault, out),
+        }
+    }
+
+    pub(super) fn advance_active(&mut self, now: Time, out: &mut Actions) {
+        if self.timers.advert_at.is_some_and(|at| now >= at) {
+            self.send_advert(now, out);
+        }
+        let announce = self.config.announce;
+        let Phase::Active(active) = &mut self.phase else {
+            return;
+        };
+        if active.announce_at.is_some_and(|at| now >= at) {
+            out.push(Action::Announce);
+            active.announced += 1;
+            // Each repeat waits twice as long as the one before: switches and hosts that missed
+            // the first frames are still told, and nobody is flooded.
+            active.announce_interval *= 2;
+            active.announce_at = if active.announced < announce.repeats {
+                Some(now + active.announce_interval)
+            } else if announce.refresh > Duration::ZERO {
+                Some(now + announce.refresh)
+            } else {
+                None
+            };
+        }
+        self.consider_preempting(now, out);
+    }
+
+    /// This daemon did not run for longer than the kernel served the address: the right is gone,
+    /// and somebody else may have it. Listen before doing anything else.
+    pub(super) fn leave_if_stalled(&mut self, now: Time, out: &mut Actions) {
+        if let Phase::Active(active) = &self.phase
+            && !active.fence_held
+            && now > active.fence_until
+        {
+            self.leave(now, Cause::Stalled, out);
+        }
+    }
+
+    /// Redis is gone or hangs.
+    pub(super) fn redis_failed(&mut self, now: Time, out: &mut Actions) {
+        match &self.phase {
+            Phase::Active(_) => {
+                let cause = match self.monitor.health {
+                    Health::Hung(_) => Cause::RedisHung,
+                    _ => Cause::RedisExited,
+                };
+                self.leave(now, cause, out);
+            }
+            Phase::TakingOver(_) => {
+                self.takeover_failed(now, "Redis failed".to_string(), out);
+            }
+            _ => {}
+        }
+    }
+
+    /// Somebody made the primary behind the address a replica.
+    pub(super) fn check_still_primary(&mut self, now: Time, out: &mut Actions) {
+        if !self.monitor.is_primary() {
+            out.push(Action::Tell(Event::Problem(
+                "Redis was made a replica while it held the address".to_string(),
+            )));
+            self.leave(now, Cause::LocalFault, out);
+        }
+    }
+
+    /// The other machine advertises too.
+    pub(super) fn settle_conflict(
+        &mut self,
+        now: Time,
+        src: IpAddr,
+        priority: u8,
+        out: &mut Actions,
+    ) {
+        let relation = self
+            .peer
+            .heard(now)
+            .map(|report| compare(&self.lineage(), &Lineage::from(report)));
+        let yields = match relation {
+            // Data before priority.
+            Some(Relation::Superseded { .. } | Relation::Behind { .. }) => true,
+            Some(Relation::Supersedes | Relation::Ahead { .. }) => false,
+            //= https://www.rfc-editor.org/rfc/rfc9568#section-6.4.3
+            //# If the Priority in the ADVERTISEMENT is equal to the local Priority and the primary
+            //# address of the sender is greater than the primary address of the local sender
+            Some(Relation::Same | Relation::Unrelated) | None => {
+                let own = self.config.own();
+                (priority, src) > (own.priority.0, own.address)
+            }
+        };
+        if yields {
+            self.leave(now, Cause::Superseded, out);
+        } else {
+            self.send_advert(now, out);
+            out.push(Action::Announce);
+        }
+    }
+
+    /// A virtual address was taken off the interface behind our back.
+    pub(super) fn mend_vip(&mut self, address: IpAddr, out: &mut Actions) {
+        if matches!(self.phase, Phase::Active(_)) {
+            out.push(Action::Tell(Event::Refused(format!(
+                "{address} was removed from the interface by somebody else; added again"
+            ))));
+            out.push(Action::AddVips);
+            out.push(Action::Announce);
+        }
+    }
+
+    /// Leaves the address and fences it; the farewell follows when the kernel has confirmed.
+    pub(super) fn leave(&mut self, now: Time, cause: Cause, out: &mut Actions) {
+        self.monitor_peer_fit_before_leaving(now);
+        out.push(Action::Tell(Event::Left { cause }));
+        out.push(Action::RemoveVips);
+        // A Redis that ended may be started again at once, without its data, by its supervisor: it
+        // must not become the peer's source before it has been looked at.
+        let and_source = cause == Cause::RedisExited;
+        out.push(Action::CloseFence { and_source });
+        if and_source {
+            self.source_was_closed();
+        }
+        self.leave = Some(Leave {
+            cause,
+            noticed_at: now,
+            removed: None,
+            fenced: None,
+            farewells: 0,
+            next_at: None,
+        });
+        self.timers = Timers::default();
+        self.phase = match self.phase {
+            Phase::Stopping { until } => Phase::Stopping { until },
+            _ => Phase::Backup,
+        };
+        self.reason = format!("left the address: {cause}");
+        self.report_dirty = true;
+        if !matches!(self.phase, Phase::Stopping { .. }) {
+            self.rest(now, out);
+        }
+    }
+
+    pub(super) fn leave_step_done(
+        &mut self,
+        now: Time,
+        done: Done,
+        result: Result<(), Refused>,
+        out: &mut Actions,
+    ) {
+        let Some(leave) = &mut self.leave else { return };
+        let slot = if done == Done::RemoveVips {
+            &mut leave.removed
+        } else {
+            &mut leave.fenced
+        };
+        if slot.is_none() {
+            *slot = Some(result.is_ok());
+        }
+        let (Some(removed), Some(fenced)) = (leave.removed, leave.fenced) else {
+            return;
+        };
+        if !removed && !fenced {
+            // Neither by our hand nor by the kernel's: say nothing, and let the fence run out
+            // before the peer's timer does.
+            self.leave = None;
+            return;
+        }
+        let ago = |at: Time| u32::try_from(now.since(at).as_micros()).unwrap_or(u32::MAX);
+        let leaving = Leaving {
+            cause: leave.cause,
+            noticed_ago_us: ago(leave.noticed_at),
+            fenced_ago_us: 0,
+        };
+        if leave.farewells == 0 {
+            self.leaving = Some((leaving, now));
+            self.farewell(now, out);
+        }
+    }
+
+    /// The report goes first: it says why.
+    fn farewell(&mut self, now: Time, out: &mut Actions) {
+        self.send_report(now, out);
+        out.push(Action::SendAdvert(vrrp::advert(&self.config, 0)));
+        self.counters.farewells_sent += 1;
+        let Some(leave) = &mut self.leave else { return };
+        leave.next_at = FAREWELL_WAITS.get(leave.farewells).map(|wait| now + *wait);
+        leave.farewells += 1;
+        if leave.next_at.is_none() {
+            self.leave = None;
+        }
+    }
+
+    pub(super) fn advance_leave(&mut self, now: Time, out: &mut Actions) {
+        if self
+            .leaving
+            .is_some_and(|(_, since)| now.since(since) > LEAVING_TOLD_FOR)
+        {
+            self.leaving = None;
+        }
+        let due = self
+            .leave
+            .as_ref()
+            .and_then(|leave| leave.next_at)
+            .is_some_and(|at| now >= at);
+        if !due {
+            return;
+        }
+        if self.peer.advert_at.is_some() || matches!(self.phase, Phase::Active(_)) {
+            self.leave = None;
+        } else {
+            self.farewell(now, out);
+        }
+    }
+
+    fn monitor_peer_fit_before_leaving(&mut self, now: Time) {
+        self.follow.peer_was_fit = self.peer.heard(now).is_some_and(|report| report.fit);
+    }
+
+    /// With `preempt`, a better priority gets the address back by a planned switchover, which
+    /// loses nothing, as soon as it has been in step for a while.
+    fn consider_preempting(&mut self, now: Time, out: &mut Actions) {
+        const IN_STEP_FOR: Duration = Duration::from_secs(5);
+        let wanted = self.config.preempt
+            && self.switchover.is_none()
+            && self.peer.heard(now).is_some_and(|report| {
+                report.fit && report.redis.link_up && report.priority > self.config.own().priority.0
+            });
+        let Phase::Active(_) = &self.phase else {
+            return;
+        };
+        match (wanted, self.follow.preempt_since) {
+            (false, _) => self.follow.preempt_since = None,
+            (true, None) => self.follow.preempt_since = Some(now),
+            (true, Some(since)) if now.since(since) >= IN_STEP_FOR => {
+                self.follow.preempt_since = None;
+                self.begin_switchover(now, false, out);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Could this machine take over now, and if not, why? Every reason is a sentence for people.
+
+use super::Node;
+use crate::lineage::{Lineage, Relation, compare};
+use crate::monitor::Health;
+use crate::settings::{is_valkey, version};
+use crate::time::Time;
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::time::Duration;
+use keepair_wire::peer::{RedisFacts, State};
+
+/// A standby whose link has been down for longer than this, while its primary is well, misses
+/// writes and is no standby.
+const LINK_DOWN_MAX: Duration = Duration::from_secs(1);
+
+impl Node {
+    /// `Ok`, or the first reason why not.
+    pub(super) fn fitness(&self, now: Time) -> Result<(), String> {
+        if !self.link_up {
+            return Err("the link is down".to_string());
+        }
+        if let Some((_, why)) = &self.blocked {
+            return Err(why.clone());
+        }
+        if let Some(text) = &self.monitor.auth_problem {
+            return Err(format!("Redis refused the login: {text}"));
+        }
+        match &self.monitor.health {
+            Health::Unknown => return Err("connecting to Redis".to_string()),
+            Health::Gone(text) => return Err(format!("no Redis: {text}")),
+            Health::Hung(text) => return Err(format!("Redis hangs: {text}")),
+            Health::Good | Health::Busy => {}
+        }
+        let Some(info) = &self.monitor.info else {
+            return Err("asking Redis what it holds".to_string());
+        };
+        if info.cluster_enabled == Some(true) {
+            return Err(
+                "Redis runs in cluster mode, where REPLICAOF is refused; set \
+                        `cluster-enabled no`"
+                    .to_string(),
+            );
+        }
+        if self.monitor.is_syncing() {
+            return Err("Redis is loading or receiving its data".to_string());
+        }
+        if self.monitor.is_primary() {
+            self.primary_fitness()
+        } else {
+            self.replica_fitness(now)
+        }
+    }
+
+    fn primary_fitness(&self) -> Result<(), String> {
+        let peer = &self.config.peer().name;
+        let known = self.peer.lineage();
+        let relation = known.as_ref().map(|peer| compare(&self.lineage(), peer));
+        match relation {
+            Some(Relation::Superseded { .. } | Relation::Behind { .. }) => {
+                Err(format!("{peer} holds newer data"))
+            }
+            Some(Relation::Unrelated) => Err(format!(
+                "this Redis and {peer}'s hold different data, and nothing says which is the newer: \
+                 neither will be overwritten; empty one of them (FLUSHALL) or make it the other's \
+                 replica"
+            )),
+            Some(Relation::Same | Relation::Ahead { .. } | Relation::Supersedes) => Ok(()),
+            None if self.generation.0 > 0 && !self.vouched() && self.own_facts().empty => Err(
+                format!("Redis was restarted empty; waiting for {peer}, which may hold the data"),
+            ),
+            None => Ok(()),
+        }
+    }
+
+    fn replica_fitness(&self, now: Time) -> Result<(), String> {
+        let peer = self.config.peer();
+        if !self.replicates_from_peer() {
+            return Err(format!("Redis does not replicate from {}", peer.name));
+        }
+        if !self.vouched() {
+            return Err(format!("has not yet been in step with {}", peer.name));
+        }
+        if self.peer.heard(now).is_some_and(|report| {
+            report.redis.reachable && report.redis.primary && report.state == State::Active
+        }) && self
+            .follow
+            .link_down_since
+            .is_some_and(|since| now.since(since) > LINK_DOWN_MAX)
+        {
+            return Err(format!("replication from {} is broken", peer.name));
+        }
+        match self
+            .peer
+            .lineage()
+            .map(|peer| compare(&self.lineage(), &peer))
+        {
+            Some(Relation::Superseded { .. }) => Err(format!("{} holds newer data", peer.name)),
+            Some(Relation::Unrelated) => Err(format!("holds other data than {}", peer.name)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The local Redis replicates from the other machine, whether or not the link is up.
+    pub(super) fn replicates_from_peer(&self) -> bool {
+        let peer = self.config.peer();
+        self.monitor.info.as_ref().is_some_and(|info| {
+            !self.monitor.is_primary()
+                && info.master_port == Some(self.config.redis_port)
+                && info
+                    .master_host
+                    .as_deref()
+                    .is_some_and(|host| host.parse() == Ok(peer.address) || host == peer.name)
+        })
+    }
+
+    /// The data in the local Redis is the one the generation was reached with.
+    pub(super) fn vouched(&self) -> bool {
+        self.held_run_id.is_some()
+            && self
+                .monitor
+                .info
+                .as_ref()
+                .is_some_and(|info| info.run_id == self.held_run_id)
+    }
+
+    /// What the local Redis holds, with the pair's view of it.
+    pub(super) fn lineage(&self) -> Lineage {
+        Lineage {
+            generation: self.generation,
+            vouched: self.vouched(),
+            facts: self.own_facts(),
+        }
+    }
+
+    /// What the local Redis holds.
+    pub(super) fn own_facts(&self) -> RedisFacts {
+        let Some(info) = &self.monitor.info else {
+            return RedisFacts {
+                second_offset: -1,
+                offset: -1,
+                ..RedisFacts::default()
+            };
+        };
+        let primary = self.monitor.is_primary();
+        let applied = if primary {
+            info.master_repl_offset
+        } else {
+            info.slave_repl_offset
+        };
+        RedisFacts {
+            reachable: self.monitor.health.serves(),
+            primary,
+            link_up: self.monitor.link_up(),
+            syncing: self.monitor.is_syncing(),
+            empty: info.keys == Some(0),
+            replid: info.master_replid.map_or([0; 20], |id| id.0),
+            replid2: info.master_replid2.map_or([0; 20], |id| id.0),
+            second_offset: info.second_repl_offset.unwrap_or(-1),
+            offset: applied.or(info.master_repl_offset).unwrap_or(-1),
+            version: version(info).unwrap_or((0, 0)),
+            valkey: is_valkey(info),
+        }
+    }
+
+    /// Both could take over: whether the other is the better choice. Data first, then who is the
+    /// primary already, then priority, then the address (RFC 9568 section 6.4.3).
+    pub(super) fn prefers_peer(&self, now: Time) -> bool {
+        let Some(report) = self.peer.fresh(now) else {
+            return false;
+        };
+        if !report.fit || !matches!(report.state, State::Backup | State::TakingOver) {
+            return false;
+        }
+        match compare(&self.lineage(), &Lineage::from(report)) {
+            Relation::Behind { .. } | Relation::Superseded { .. } => true,
+            Relation::Ahead { .. } | Relation::Supersedes => false,
+            Relation::Same | Relation::Unrelated => {
+                let own = self.config.own();
+                let peer = self.config.peer();
+                (report.redis.primary, report.priority, peer.address)
+                    > (self.monitor.is_primary(), own.priority.0, own.address)
+            }
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Becoming and staying the replica of the machine that holds the address.
+//!
+//! Whenever the peer is Active and the local Redis is not its replica, it is told to be, unless
+//! that would overwrite data nobody has called older.
+
+use super::{Node, Phase};
+use crate::action::{Action, Actions, Query};
+use crate::config::Generation;
+use crate::event::Event;
+use crate::lineage::{Relation, compare};
+use crate::time::Time;
+use alloc::format;
+use alloc::string::String;
+use core::time::Duration;
+use keepair_wire::peer::{Phase as Mark, State};
+
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// A hung Redis answers when it wakes, however late: the command waits in its socket.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// The replica's side of the pair.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Follow {
+    asked_at: Option<Time>,
+    retry_at: Option<Time>,
+    /// Since when the replication link has been down.
+    pub(super) link_down_since: Option<Time>,
+    /// When the address was left, the peer could take it.
+    pub(super) peer_was_fit: bool,
+    pub(super) preempt_since: Option<Time>,
+    /// On the way back to being a replica; whether a full resync was seen.
+    rejoining: Option<bool>,
+    source_closed: bool,
+}
+
+impl Follow {
+    pub(super) fn deadline(&self) -> Option<Time> {
+        self.retry_at
+    }
+
+    /// The command is on its way.
+    pub(super) fn pending(&self) -> bool {
+        self.asked_at.is_some()
+    }
+}
+
+impl Node {
+    pub(super) fn advance_follow(&mut self, now: Time, out: &mut Actions) {
+        if self
+            .follow
+            .asked_at
+            .is_some_and(|at| now.since(at) > ANSWER_WITHIN)
+            || !self.monitor.connected()
+        {
+            self.follow.asked_at = None;
+        }
+        if self.follow.retry_at.is_some_and(|at| now >= at) {
+            self.follow.retry_at = None;
+        }
+        let resting = matches!(
+            self.phase,
+            Phase::Backup | Phase::Unfit | Phase::Stopping { .. }
+        );
+        if !resting || self.follow.pending() || self.follow.retry_at.is_some() {
+            return;
+        }
+        let known = self.monitor.connected() && self.monitor.info.is_some();
+        if !known || self.replicates_from_peer() {
+            return;
+        }
+        let peer_is_primary = self
+            .peer
+            .fresh(now)
+            .is_some_and(|report| report.state == State::Active && report.redis.primary);
+        // The cable is out and the standby will take over: stop accepting writes that the pair
+        // would have to throw away.
+        let cut_off = !self.link_up && self.follow.peer_was_fit && self.monitor.is_primary();
+        let own_tail_bytes = if peer_is_primary {
+            match self.may_follow() {
+                Some(bytes) => bytes,
+                None => return,
+            }
+        } else if cut_off {
+            0
+        } else {
+            return;
+        };
+        self.follow.asked_at = Some(now);
+        self.follow.rejoining = Some(false);
+        self.held_run_id = self.held_run_id.filter(|_| cut_off);
+        out.push(Action::AskRedis(Query::Follow));
+        out.push(Action::Tell(Event::Following { own_tail_bytes }));
+    }
+
+    /// Bytes only this machine holds, if the peer's data may replace it.
+    fn may_follow(&self) -> Option<i64> {
+        let peer = self.peer.lineage()?;
+        match compare(&self.lineage(), &peer) {
+            Relation::Superseded { own_tail_bytes } => Some(own_tail_bytes),
+            relation => relation.may_follow().then_some(0),
+        }
+    }
+
+    /// The transaction was answered.
+    pub(super) fn followed(&mut self, now: Time, result: Result<(), String>, out: &mut Actions) {
+        self.follow.asked_at = None;
+        match result {
+            Ok(()) => {
+                self.monitor.forget_info();
+                self.monitor.demand_info(out);
+            }
+            Err(text) => {
+                self.follow.retry_at = Some(now + RETRY_AFTER);
+                let text = format!("Redis refused REPLICAOF: {text}");
+                out.push(Action::Tell(Event::Refused(text)));
+            }
+        }
+    }
+
+    /// In step with an Active peer, this machine's data belongs to the peer's generation.
+    pub(super) fn adopt_generation(&mut self, now: Time, out: &mut Actions) {
+        let Some(info) = &self.monitor.info else {
+            return;
+        };
+        let run_id = info.run_id;
+        if self.monitor.is_primary() {
+            self.follow.link_down_since = None;
+            return;
+        }
+        if self.monitor.link_up() {
+            self.follow.link_down_since = None;
+        } else {
+            self.follow.link_down_since.get_or_insert(now);
+        }
+        if self.monitor.is_syncing() {
+            self.held_run_id = None;
+            if let Some(full_resync) = &mut self.follow.rejoining {
+                *full_resync = true;
+            }
+            return;
+        }
+        if !self.replicates_from_peer() {
+            return;
+        }
+        // Only a primary that was restarted is refused as a source, never one that follows.
+        if self.follow.source_closed {
+            self.follow.source_closed = false;
+            out.push(Action::OpenSource);
+        }
+        if !self.monitor.link_up() {
+            return;
+        }
+        let Some(report) = self.peer.heard(now) else {
+            return;
+        };
+        if report.state != State::Active || !report.redis.primary {
+            return;
+        }
+        let same_history = report.redis.replid == self.own_facts().replid;
+        if same_history && (self.generation.0 != report.generation || self.held_run_id != run_id) {
+            if self.generation.0 != report.generation {
+                self.generation = Generation(report.generation);
+                out.push(Action::Tell(Event::GenerationChanged(self.generation)));
+            }
+            self.held_run_id = run_id;
+            self.report_dirty = true;
+        }
+        if same_history && let Some(full_resync) = self.follow.rejoining.take() {
+            out.push(Action::Tell(Event::Rejoined { full_resync }));
+        }
+    }
+
+    /// The machine that took over notes when the other one replicates again.
+    pub(super) fn note_rejoin(&mut self, now: Time) {
+        if self.timeline.is_none() || !matches!(self.phase, Phase::Active(_)) {
+            return;
+        }
+        let back = self.peer.heard(now).is_some_and(|report| {
+            report.redis.link_up
+                && !report.redis.primary
+                && report.redis.replid == self.own_facts().replid
+        });
+        if !back {
+            return;
+        }
+        self.mark(now, Mark::Rejoin);
+        if let (Some(timeline), Some(failover)) = (self.timeline.take(), &mut self.failover) {
+            *failover = timeline.finish(failover.generation, failover.unix_ms);
+            self.report_dirty = true;
+        }
+    }
+
+    /// The peer may not replicate from a Redis that was restarted; remember to allow it again.
+    pub(super) fn source_was_closed(&mut self) {
+        self.follow.source_closed = true;
+    }
+}

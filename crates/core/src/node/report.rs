@@ -1,0 +1,133 @@
+//! What the peer's daemon and the operator are told.
+
+use super::Node;
+use crate::action::{Action, Actions};
+use crate::event::Event;
+use crate::status::{Member, Status};
+use crate::time::Time;
+use alloc::string::ToString;
+use keepair_wire::peer::{Leaving, Report, State};
+
+impl Node {
+    /// This machine's whole state.
+    fn report(&self, now: Time) -> Report {
+        let leaving = self.leaving.map(|(leaving, since)| {
+            let passed = u32::try_from(now.since(since).as_micros()).unwrap_or(u32::MAX);
+            Leaving {
+                cause: leaving.cause,
+                noticed_ago_us: leaving.noticed_ago_us.saturating_add(passed),
+                fenced_ago_us: leaving.fenced_ago_us.saturating_add(passed),
+            }
+        });
+        Report {
+            vrid: self.config.vrid.0,
+            instance: self.instance,
+            seq: self.report_seq,
+            state: self.state(),
+            fit: self.fitness(now).is_ok(),
+            priority: self.config.own().priority.0,
+            generation: self.generation.0,
+            vouched: self.vouched(),
+            redis: self.own_facts(),
+            leaving,
+            handshake: self.handshake(),
+            failover: self.failover.clone(),
+            reason: self.reason.clone(),
+        }
+    }
+
+    pub(super) fn send_report(&mut self, now: Time, out: &mut Actions) {
+        self.report_seq += 1;
+        self.report_dirty = false;
+        self.report_at = now + self.config.advert_interval;
+        let report = self.report(now);
+        out.push(Action::SendReport(report));
+    }
+
+    /// Sends a report when something changed, and once per advert interval.
+    pub(super) fn send_due_report(&mut self, now: Time, out: &mut Actions) {
+        if self.peer_was_heard && self.peer.heard(now).is_none() {
+            self.peer_was_heard = false;
+            out.push(Action::Tell(Event::PeerHeard(false)));
+        }
+        let shows_result = self
+            .leave
+            .as_ref()
+            .is_none_or(|leave| leave.deadline().is_some());
+        if (self.report_dirty && shows_result) || now >= self.report_at {
+            self.send_report(now, out);
+        }
+    }
+
+    /// A snapshot for operators and monitors.
+    pub fn status(&self, now: Time) -> Status {
+        let own = self.report(now);
+        let heard = self.peer.heard(now);
+        let peer = self.config.peer();
+        let lag_bytes = |replica: &Report, primary: &Report| {
+            (!replica.redis.primary
+                && primary.redis.primary
+                && replica.redis.replid == primary.redis.replid)
+                .then(|| {
+                    primary
+                        .redis
+                        .offset
+                        .saturating_sub(replica.redis.offset)
+                        .max(0)
+                })
+        };
+        let local = Member {
+            name: self.config.own().name.clone(),
+            address: self.config.own().address,
+            local: true,
+            heard: true,
+            state: own.state,
+            fit: own.fit,
+            reason: own.reason.clone(),
+            priority: own.priority,
+            generation: own.generation,
+            lag_bytes: heard.and_then(|peer| lag_bytes(&own, peer)),
+            redis: own.redis.clone(),
+        };
+        let remote = match self.peer.report.as_ref() {
+            Some(report) => Member {
+                name: peer.name.clone(),
+                address: peer.address,
+                local: false,
+                heard: heard.is_some(),
+                state: report.state,
+                fit: heard.is_some() && report.fit,
+                reason: if heard.is_some() {
+                    report.reason.clone()
+                } else {
+                    "its daemon is not heard; this is what it last said".to_string()
+                },
+                priority: report.priority,
+                generation: report.generation,
+                lag_bytes: heard.and_then(|peer| lag_bytes(peer, &own)),
+                redis: report.redis.clone(),
+            },
+            None => Member {
+                name: peer.name.clone(),
+                address: peer.address,
+                local: false,
+                heard: false,
+                state: State::Starting,
+                fit: false,
+                reason: "its daemon has never been heard".to_string(),
+                priority: peer.priority.0,
+                generation: 0,
+                lag_bytes: None,
+                redis: keepair_wire::peer::RedisFacts::default(),
+            },
+        };
+        Status {
+            vrid: self.config.vrid.0,
+            link_up: self.link_up,
+            members: [local, remote],
+            last_failover: self.failover.clone(),
+            problems: self.problems.list(),
+            counters: self.counters.clone(),
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! A planned switchover: pause writes, wait until the standby has the last byte, leave, and become
+//! its replica. Called off, and writes resumed, when any step takes too long.
+
+use super::{Node, Phase};
+use crate::action::{Action, Actions, Query};
+use crate::event::{Event, SwitchoverStep};
+use crate::settings::{is_valkey, version};
+use crate::time::Time;
+use crate::vrrp;
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::time::Duration;
+use keepair_wire::peer::{Cause, Handshake, Report, State};
+
+/// After the address was left, for the standby to take it and for Redis to become its replica.
+const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Between two looks of the standby at how far it has come.
+const CATCH_UP_LOOK: Duration = Duration::from_micros(300);
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Step {
+    /// For Redis to pause writes.
+    Pausing,
+    /// For INFO, asked after the pause, to say where the stream ends.
+    Measuring { info: u64 },
+    /// For the standby to have applied the stream up to here.
+    CatchingUp { target_offset: i64 },
+    /// For the standby to become Active and the local Redis its replica.
+    HandedOver,
+}
+
+/// A switchover under way on the machine that is, or was, Active.
+#[derive(Clone, Debug)]
+pub(super) struct Switchover {
+    step: Step,
+    pub(super) deadline: Time,
+    stop_after: bool,
+}
+
+impl Node {
+    /// The operator asks, here.
+    pub(super) fn ask_switchover(&mut self, now: Time, out: &mut Actions) {
+        match &self.phase {
+            Phase::Active(_) => self.begin_switchover(now, false, out),
+            Phase::Backup if self.peer.is_active(now) => {
+                self.wanted = self.wanted.wrapping_add(1).max(1);
+                self.report_dirty = true;
+                out.push(tell(SwitchoverStep::Asked));
+            }
+            _ => {
+                let why = format!(
+                    "{} can't take over: {}",
+                    self.config.own().name,
+                    self.reason
+                );
+                out.push(tell(SwitchoverStep::Refused(why)));
+            }
+        }
+    }
+
+    /// Why a switchover would lose something or could not work, if so.
+    fn switchover_obstacle(&self, now: Time) -> Option<String> {
+        let peer = &self.config.peer().name;
+        let Some(report) = self.peer.heard(now) else {
+            return Some(format!("the keepair daemon on {peer} is not heard"));
+        };
+        if !report.fit || report.state != State::Backup {
+            return Some(format!("{peer} can't take over: {}", report.reason));
+        }
+        if !report.redis.link_up {
+            return Some(format!("{peer} does not replicate right now"));
+        }
+        if self.switchover.is_some() {
+            return Some("another one is under way".to_string());
+        }
+        None
+    }
+
+    pub(super) fn begin_switchover(&mut self, now: Time, stop_after: bool, out: &mut Actions) {
+        if let Some(why) = self.switchover_obstacle(now) {
+            out.push(tell(SwitchoverStep::Refused(why)));
+            return;
+        }
+        let timeout = self.config.timing.switchover_timeout;
+        self.switchover = Some(Switchover {
+            step: Step::Pausing,
+            deadline: now + timeout,
+            stop_after,
+        });
+        if self.can_pause_writes() {
+            out.push(Action::AskRedis(Query::PauseWrites(
+                timeout + HAND_OVER_TIMEOUT,
+            )));
+        } else if let Phase::Active(active) = &mut self.phase {
+            // Redis before 6.2 can only pause everything, this connection included: hold the
+            // clients' packets instead.
+            active.fence_held = true;
+            out.push(Action::CloseFence { and_source: false });
+            self.paused(now, Ok(()), out);
+        }
+    }
+
+    fn can_pause_writes(&self) -> bool {
+        self.monitor
+            .info
+            .as_ref()
+            .is_some_and(|info| is_valkey(info) || version(info).is_some_and(|v| v >= (6, 2)))
+    }
+
+    pub(super) fn paused(&mut self, now: Time, result: Result<(), String>, out: &mut Actions) {
+        let Some(switchover) = &mut self.switchover else {
+            return;
+        };
+        if switchover.step != Step::Pausing {
+            return;
+        }
+        match result {
+            Ok(()) => {
+                switchover.step = Step::Measuring {
+                    info: self.monitor.demand_info(out),
+                };
+                out.push(tell(SwitchoverStep::Paused));
+            }
+            Err(text) => self.call_off(now, format!("Redis refused to pause writes: {text}"), out),
+        }
+    }
+
+    /// A fresh INFO, on either side of a switchover.
+    pub(super) fn check_catch_up(&mut self, now: Time) {
+        let offset = self.own_facts().offset;
+        if let Some(switchover) = &mut self.switchover
+            && let Step::Measuring { info } = switchover.step
+            && self.monitor.info_answered >= info
+        {
+            switchover.step = Step::CatchingUp {
+                target_offset: offset,
+            };
+            self.report_dirty = true;
+        }
+        let target = self
+            .peer
+            .fresh(now)
+            .map_or(-1, |report| report.handshake.target_offset);
+        if target >= 0 && !matches!(self.phase, Phase::Active(_)) {
+            if offset >= target {
+                self.report_dirty |= self.caught_up_offset < target;
+                self.caught_up_offset = offset;
+            } else {
+                self.monitor.ask_info_at(now + CATCH_UP_LOOK);
+            }
+        }
+    }
+
+    /// The peer's half of the handshake.
+    pub(super) fn answer_handshake(&mut self, now: Time, report: &Report, out: &mut Actions) {
+        let theirs = report.handshake;
+        if theirs.target_offset >= 0 && matches!(self.phase, Phase::Backup) {
+            if self.caught_up_offset < theirs.target_offset {
+                self.monitor.ask_info(out);
+            }
+        } else {
+            self.caught_up_offset = -1;
+        }
+        if theirs.wanted != 0
+            && self.wanted_seen.is_some_and(|seen| seen != theirs.wanted)
+            && matches!(self.phase, Phase::Active(_))
+        {
+            self.begin_switchover(now, false, out);
+        }
+        self.wanted_seen = Some(theirs.wanted);
+        if let Some(Switchover {
+            step: Step::CatchingUp { target_offset },
+            ..
+        }) = self.switchover
+            && theirs.caught_up_offset >= target_offset
+        {
+            out.push(tell(SwitchoverStep::CaughtUp {
+                offset: theirs.caught_up_offset,
+            }));
+            self.hand_over(now, out);
+        }
+    }
+
+    fn hand_over(&mut self, now: Time, out: &mut Actions) {
+        let Some(switchover) = &mut self.switchover else {
+            return;
+        };
+        switchover.step = Step::HandedOver;
+        switchover.deadline = now + HAND_OVER_TIMEOUT;
+        let cause = if switchover.stop_after {
+            Cause::DaemonStopping
+        } else {
+            Cause::Switchover
+        };
+        self.leave(now, cause, out);
+        // The standby has the first right to the address now.
+        let down = vrrp::active_down(self.config.own().priority.0, self.config.advert_interval);
+        if let Some(at) = &mut self.timers.active_down_at {
+            *at = now + down;
+        }
+        out.push(tell(SwitchoverStep::HandedOver));
+    }
+
+    pub(super) fn handshake(&self) -> Handshake {
+        let target_offset = match &self.switchover {
+            Some(Switchover {
+                step: Step::CatchingUp { target_offset },
+                ..
+            }) => *target_offset,
+            _ => -1,
+        };
+        Handshake {
+            wanted: self.wanted,
+            target_offset,
+            caught_up_offset: self.caught_up_offset,
+        }
+    }
+
+    pub(super) fn advance_switchover(&mut self, now: Time, out: &mut Actions) {
+        let Some(switchover) = &self.switchover else {
+            return;
+        };
+        let stop_after = switchover.stop_after;
+        if switchover.step == Step::HandedOver {
+            let replica = self.peer.is_active(now) && !self.monitor.is_primary();
+            let gone = !self.monitor.health.serves();
+            if (replica && !self.follow.pending()) || gone {
+                self.switchover = None;
+                out.push(tell(SwitchoverStep::Finished));
+                out.push(Action::AskRedis(Query::ResumeWrites));
+                if stop_after {
+                    self.stop(out);
+                }
+                return;
+            }
+        } else if !matches!(self.phase, Phase::Active(_)) {
+            self.call_off(now, "the address was lost meanwhile".to_string(), out);
+            return;
+        }
+        if self
+            .switchover
+            .as_ref()
+            .is_some_and(|switchover| now >= switchover.deadline)
+        {
+            let why = match self.switchover.as_ref().map(|switchover| switchover.step) {
+                Some(Step::Pausing | Step::Measuring { .. }) => "Redis did not answer",
+                Some(Step::CatchingUp { .. }) => "the standby did not catch up in time",
+                _ => "the standby did not take over in time",
+            };
+            self.call_off(now, why.to_string(), out);
+            if stop_after {
+                self.leave_and_stop(now, out);
+            }
+        }
+    }
+
+    fn call_off(&mut self, now: Time, why: String, out: &mut Actions) {
+        self.switchover = None;
+        self.report_dirty = true;
+        out.push(tell(SwitchoverStep::CalledOff(why)));
+        if self.can_pause_writes() {
+            out.push(Action::AskRedis(Query::ResumeWrites));
+        }
+        if let Phase::Active(active) = &mut self.phase
+            && active.fence_held
+        {
+            active.fence_held = false;
+            self.send_advert(now, out);
+        }
+    }
+
+    /// SIGTERM: hand over before exiting, where there is somebody to hand over to.
+    pub(super) fn begin_stop(&mut self, now: Time, out: &mut Actions) {
+        if !matches!(self.phase, Phase::Active(_)) {
+            if self.switchover.is_none() {
+                self.leave_and_stop(now, out);
+            } else if let Some(switchover) = &mut self.switchover {
+                switchover.stop_after = true;
+            }
+            return;
+        }
+        self.begin_switchover(now, true, out);
+        if self.switchover.is_none() {
+            self.leave_and_stop(now, out);
+        }
+    }
+
+    fn leave_and_stop(&mut self, now: Time, out: &mut Actions) {
+        if matches!(self.phase, Phase::Active(_)) {
+            self.phase = Phase::Stopping {
+                until: now + Duration::from_millis(50),
+            };
+            self.leave(now, Cause::DaemonStopping, out);
+        } else {
+            self.stop(out);
+        }
+    }
+}
+
+fn tell(step: SwitchoverStep) -> Action {
+    Action::Tell(Event::Switchover(step))
+}

@@ -1,0 +1,462 @@
+//! From standby to primary: drain, promote, verify, claim, announce. Nothing is claimed before the
+//! step before it has succeeded, so that a client never meets a read-only server at the address.
+
+use super::active::Active;
+use super::{Node, Phase};
+use crate::action::{Action, Actions, Query};
+use crate::config::Generation;
+use crate::event::Event;
+use crate::input::{Done, Refused};
+use crate::time::Time;
+use crate::timeline::Timeline;
+use crate::vrrp::{self, Timers};
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::net::IpAddr;
+use core::time::Duration;
+use keepair_wire::peer::{Cause, Phase as Mark, State};
+
+/// Rounds of duplicate-address probes before a first claim, and the wait after each.
+const PROBE_ROUNDS: u32 = 3;
+const PROBE_WAIT: Duration = Duration::from_millis(30);
+/// Between two looks at a replica that drains: longer than a round trip on a local network.
+const DRAIN_LOOK: Duration = Duration::from_millis(1);
+/// After a failed attempt, and after an address was found in use.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+const IN_USE_FOR: Duration = Duration::from_secs(5);
+
+/// The steps, each with what it waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Step {
+    /// For answers to duplicate-address probes.
+    Probing { rounds_left: u32 },
+    /// For every received byte to be applied, as told by INFO asked after the takeover began.
+    Draining {
+        until: Time,
+        info: u64,
+        last: Option<(i64, i64)>,
+        unchanged: u32,
+    },
+    /// For the answer to `REPLICAOF NO ONE`.
+    Promoting,
+    /// For INFO to say `role:master`.
+    Verifying { until: Time, info: u64 },
+    /// For the kernel to open the fence.
+    Fencing,
+    /// For the kernel to accept the addresses.
+    Claiming,
+}
+
+/// A takeover under way.
+#[derive(Clone, Debug)]
+pub(super) struct Takeover {
+    step: Step,
+    /// When the step is looked at again.
+    pub(super) deadline: Time,
+}
+
+impl Node {
+    /// Active_Down_Timer fired.
+    pub(super) fn active_down(&mut self, now: Time, out: &mut Actions) {
+        let interval = self.peer.advert_interval;
+        let down = vrrp::active_down(self.config.own().priority.0, interval);
+        let peer_state = self.peer.fresh(now).map(|report| report.state);
+        // Its adverts are missing, but the peer itself says it is there: a filter drops protocol
+        // 112. Two primaries would be worse than a warning.
+        let peer_is_there = matches!(peer_state, Some(State::Active | State::TakingOver));
+        if peer_is_there || self.prefers_peer(now) {
+            self.timers.active_down_at = Some(now + down.min(interval * 2));
+            return;
+        }
+        let cause = if self.peer.advert_at.is_some() {
+            Cause::PeerSilent
+        } else if self.peer.was_active {
+            Cause::DaemonStopping
+        } else if self.monitor.is_primary() {
+            Cause::Adopted
+        } else {
+            Cause::ColdStart
+        };
+        // The first sign of a silent peer is the first advert that did not come.
+        let noticed_at = match (cause, self.peer.advert_at) {
+            (Cause::PeerSilent, Some(at)) => (at + interval).min(now),
+            _ => now,
+        };
+        self.begin_takeover(now, cause, noticed_at, out);
+    }
+
+    /// The peer left the address and said so.
+    pub(super) fn take_over_from_leaver(&mut self, now: Time, out: &mut Actions) {
+        let leaving = self.peer.fresh(now).and_then(|report| report.leaving);
+        let cause = leaving.map_or(Cause::DaemonStopping, |leaving| leaving.cause);
+        self.begin_takeover(now, cause, now, out);
+        if let (Some(timeline), Some(leaving)) = (&mut self.timeline, &leaving) {
+            timeline.learn(now, leaving);
+        }
+    }
+
+    fn begin_takeover(&mut self, now: Time, cause: Cause, noticed_at: Time, out: &mut Actions) {
+        let mut timeline = Timeline::new(cause, noticed_at);
+        timeline.mark(now, Mark::HandOver);
+        self.timeline = Some(timeline);
+        self.timers = Timers::default();
+        out.push(Action::Tell(Event::TakeoverBegan { cause }));
+        let step = if self.peer.was_active {
+            self.after_probing(now, out)
+        } else {
+            out.push(Action::Probe);
+            (
+                Step::Probing {
+                    rounds_left: PROBE_ROUNDS - 1,
+                },
+                now + PROBE_WAIT,
+            )
+        };
+        let takeover = Takeover {
+            step: step.0,
+            deadline: step.1,
+        };
+        self.enter(
+            Phase::TakingOver(takeover),
+            format!("taking over: {cause}"),
+            out,
+        );
+    }
+
+    fn after_probing(&mut self, now: Time, out: &mut Actions) -> (Step, Time) {
+        let info = self.monitor.demand_info(out);
+        if self.monitor.is_primary() {
+            let until = now + self.config.timing.promote_timeout;
+            (Step::Verifying { until, info }, until)
+        } else {
+            let until = now + self.config.timing.drain_timeout;
+            (
+                Step::Draining {
+                    until,
+                    info,
+                    last: None,
+                    unchanged: 0,
+                },
+                until,
+            )
+        }
+    }
+
+    fn step(&mut self, step: Step, deadline: Time) {
+        if let Phase::TakingOver(takeover) = &mut self.phase {
+            *takeover = Takeover { step, deadline };
+        }
+    }
+
+    pub(super) fn advance_takeover(&mut self, now: Time, out: &mut Actions) {
+        let Phase::TakingOver(takeover) = &self.phase else {
+            return;
+        };
+        if now < takeover.deadline {
+            return;
+        }
+        match takeover.step {
+            Step::Probing { rounds_left: 0 } => {
+                out.push(Action::EndProbe);
+                let (step, deadline) = self.after_probing(now, out);
+                self.step(step, deadline);
+            }
+            Step::Probing { rounds_left } => {
+                out.push(Action::Probe);
+                self.step(
+                    Step::Probing {
+                        rounds_left: rounds_left - 1,
+                    },
+                    now + PROBE_WAIT,
+                );
+            }
+            Step::Draining { until, .. } if now >= until => self.promote(now, out),
+            Step::Draining {
+                until,
+                last,
+                unchanged,
+                ..
+            } => {
+                let info = self.monitor.demand_info(out);
+                self.step(
+                    Step::Draining {
+                        until,
+                        info,
+                        last,
+                        unchanged,
+                    },
+                    until,
+                );
+            }
+            Step::Promoting => {
+                self.takeover_failed(
+                    now,
+                    "Redis did not answer REPLICAOF NO ONE".to_string(),
+                    out,
+                );
+            }
+            Step::Verifying { until, .. } if now >= until => {
+                self.takeover_failed(now, "Redis did not become a primary".to_string(), out);
+            }
+            Step::Verifying { until, .. } => {
+                let info = self.monitor.demand_info(out);
+                self.step(Step::Verifying { until, info }, until);
+            }
+            Step::Fencing | Step::Claiming => {
+                self.takeover_failed(now, "the kernel did not answer".to_string(), out);
+            }
+        }
+    }
+
+    /// A fresh INFO came in while taking over.
+    pub(super) fn takeover_info(&mut self, now: Time, out: &mut Actions) {
+        let Phase::TakingOver(Takeover { step, .. }) = self.phase else {
+            return;
+        };
+        match step {
+            Step::Draining { info, .. } | Step::Verifying { info, .. }
+                if self.monitor.info_answered < info => {}
+            Step::Draining { .. } | Step::Verifying { .. } if self.monitor.is_primary() => {
+                self.mark(now, Mark::Promote);
+                self.begin_generation(out);
+                self.claim(now, out);
+            }
+            Step::Draining {
+                until,
+                info: number,
+                last,
+                unchanged,
+            } => {
+                let Some(info) = &self.monitor.info else {
+                    return;
+                };
+                let applied = info.slave_repl_offset.unwrap_or(-1);
+                let read = info.slave_read_repl_offset.unwrap_or(applied);
+                let unchanged = if last == Some((read, applied)) {
+                    unchanged + 1
+                } else {
+                    0
+                };
+                // A closed link has been read to its end. An open one may still deliver what the
+                // dead primary's kernel had taken over, so it is looked at again. Bytes that were
+                // read and are not applied after several looks are half a command: its other half
+                // will never come.
+                let drained = match (applied == read, self.monitor.link_up()) {
+                    (true, false) => true,
+                    (true, true) => unchanged >= 1,
+                    (false, _) => unchanged >= 3,
+                };
+                if drained {
+                    self.promote(now, out);
+                } else {
+                    let last = Some((read, applied));
+                    let step = Step::Draining {
+                        until,
+                        info: number,
+                        last,
+                        unchanged,
+                    };
+                    self.step(step, now + DRAIN_LOOK);
+                }
+            }
+            Step::Verifying { .. } => self.step(step, now + DRAIN_LOOK),
+            _ => {}
+        }
+    }
+
+    fn promote(&mut self, now: Time, out: &mut Actions) {
+        self.mark(now, Mark::Drain);
+        out.push(Action::AskRedis(Query::Promote));
+        self.step(Step::Promoting, now + self.config.timing.promote_timeout);
+    }
+
+    /// `REPLICAOF NO ONE` was answered.
+    pub(super) fn promoted(&mut self, now: Time, result: Result<(), String>, out: &mut Actions) {
+        if !matches!(
+            self.phase,
+            Phase::TakingOver(Takeover {
+                step: Step::Promoting,
+                ..
+            })
+        ) {
+            return;
+        }
+        match result {
+            Ok(()) => {
+                let info = self.monitor.demand_info(out);
+                let until = now + self.config.timing.promote_timeout;
+                self.step(Step::Verifying { until, info }, until);
+            }
+            Err(text) => {
+                self.takeover_failed(now, format!("Redis refused REPLICAOF NO ONE: {text}"), out);
+            }
+        }
+    }
+
+    /// This machine's data is the pair's from now on.
+    fn begin_generation(&mut self, out: &mut Actions) {
+        let run_id = self.monitor.info.as_ref().and_then(|info| info.run_id);
+        let taken_as_it_was = self
+            .timeline
+            .as_ref()
+            .is_some_and(|timeline| matches!(timeline.cause, Cause::Adopted | Cause::Stalled));
+        if !(taken_as_it_was && self.vouched() && self.generation.0 > 0) {
+            let known = self
+                .peer
+                .report
+                .as_ref()
+                .map_or(0, |report| report.generation);
+            self.generation = Generation(self.generation.0.max(known) + 1);
+            out.push(Action::Tell(Event::GenerationChanged(self.generation)));
+        }
+        self.held_run_id = run_id;
+        self.report_dirty = true;
+    }
+
+    /// Redis is a primary: open the fence, then add the addresses, then tell the network.
+    pub(super) fn claim(&mut self, now: Time, out: &mut Actions) {
+        let deadline = now + self.config.timing.promote_timeout;
+        if !matches!(self.phase, Phase::TakingOver(_)) {
+            let takeover = Takeover {
+                step: Step::Fencing,
+                deadline,
+            };
+            let reason = self.reason.clone();
+            self.enter(Phase::TakingOver(takeover), reason, out);
+        }
+        self.step(Step::Fencing, deadline);
+        out.push(Action::OpenSource);
+        out.push(Action::OpenFence(vrrp::fence_life(&self.config)));
+    }
+
+    /// An earlier run's right is still alive: go on where it was, if the kernel agrees.
+    pub(super) fn resume(&mut self, now: Time, out: &mut Actions) {
+        let deadline = now + self.config.timing.promote_timeout;
+        let takeover = Takeover {
+            step: Step::Fencing,
+            deadline,
+        };
+        self.enter(Phase::TakingOver(takeover), self.reason.clone(), out);
+        out.push(Action::RenewFence(vrrp::fence_life(&self.config)));
+    }
+
+    /// The kernel answered.
+    pub(super) fn claim_step_done(
+        &mut self,
+        now: Time,
+        done: Done,
+        result: Result<(), Refused>,
+        out: &mut Actions,
+    ) {
+        let step = match &mut self.phase {
+            Phase::TakingOver(takeover) => takeover.step,
+            Phase::Active(active) => {
+                match (done, result) {
+                    (Done::RenewFence, Ok(())) => active.reopened = false,
+                    (_, Ok(())) => {}
+                    (_, Err(refused)) => self.renewal_refused(now, &refused, out),
+                }
+                return;
+            }
+            _ => return,
+        };
+        match (step, done, result) {
+            (Step::Fencing, Done::OpenFence | Done::RenewFence, Ok(())) => {
+                self.step(Step::Claiming, now + self.config.timing.promote_timeout);
+                out.push(Action::AddVips);
+            }
+            (Step::Claiming, Done::AddVips, Ok(())) => self.become_active(now, out),
+            (_, _, Err(refused)) => self.takeover_failed(now, refused.to_string(), out),
+            _ => {}
+        }
+    }
+
+    fn become_active(&mut self, now: Time, out: &mut Actions) {
+        self.mark(now, Mark::Claim);
+        self.leaving = None;
+        self.peer.advert_at = None;
+        let active = Active::new(now, &self.config);
+        let reason = match &self.timeline {
+            Some(timeline) => format!("took over: {}", timeline.cause),
+            None => self.reason.clone(),
+        };
+        self.enter(Phase::Active(active), reason, out);
+        self.send_advert(now, out);
+        out.push(Action::Announce);
+        self.mark(now, Mark::Announce);
+        self.publish_timeline(now, out);
+    }
+
+    fn publish_timeline(&mut self, now: Time, out: &mut Actions) {
+        let Some(timeline) = &self.timeline else {
+            return;
+        };
+        let unix_ms = (now.0 / 1000) as i64;
+        let unix_ms = u64::try_from(unix_ms.wrapping_add(self.unix_ms_offset)).unwrap_or(0);
+        let failover = timeline.finish(self.generation.0, unix_ms);
+        out.push(Action::Tell(Event::TookOver(failover.clone())));
+        self.failover = Some(failover);
+    }
+
+    pub(super) fn mark(&mut self, now: Time, phase: Mark) {
+        if let Some(timeline) = &mut self.timeline {
+            timeline.mark(now, phase);
+        }
+    }
+
+    /// The peer's advert arrived meanwhile: it is alive after all. Before the promotion that ends
+    /// the takeover; after it, the lineage decides between the two.
+    pub(super) fn reconsider_takeover(&mut self, now: Time, out: &mut Actions) {
+        let Phase::TakingOver(takeover) = &self.phase else {
+            return;
+        };
+        if matches!(takeover.step, Step::Probing { .. } | Step::Draining { .. }) {
+            out.push(Action::EndProbe);
+            self.timeline = None;
+            self.rest(now, out);
+        }
+    }
+
+    pub(super) fn takeover_failed(&mut self, now: Time, reason: String, out: &mut Actions) {
+        out.push(Action::Tell(Event::TakeoverFailed {
+            reason: reason.clone(),
+        }));
+        out.push(Action::EndProbe);
+        out.push(Action::RemoveVips);
+        out.push(Action::CloseFence { and_source: false });
+        self.timeline = None;
+        self.blocked = Some((now + RETRY_AFTER, reason.clone()));
+        self.timers = Timers::default();
+        self.enter(Phase::Unfit, reason, out);
+    }
+
+    /// Somebody claims one of our addresses.
+    pub(super) fn hear_claim(
+        &mut self,
+        now: Time,
+        address: IpAddr,
+        mac: [u8; 6],
+        out: &mut Actions,
+    ) {
+        let probing = matches!(
+            self.phase,
+            Phase::TakingOver(Takeover {
+                step: Step::Probing { .. },
+                ..
+            })
+        );
+        if !probing {
+            return;
+        }
+        let [a, b, c, d, e, f] = mac;
+        let reason = format!(
+            "{address} is already used by {a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}; find \
+             that machine, or give the pair another address"
+        );
+        out.push(Action::EndProbe);
+        out.push(Action::Tell(Event::AddressInUse(reason.clone())));
+        self.timeline = None;
+        self.blocked = Some((now + IN_USE_FOR, reason.clone()));
+        self.enter(Phase::Unfit, reason, out);
+    }
+}

@@ -1,0 +1,90 @@
+//! What is known of the other machine: its adverts and its reports.
+
+use crate::lineage::Lineage;
+use crate::time::Time;
+use crate::vrrp::Drop;
+use core::time::Duration;
+use keepair_wire::peer::{Report, State};
+
+/// A report older than this no longer speaks for the peer in the status and in a switchover.
+const HEARD_FOR: Duration = Duration::from_secs(1);
+
+/// The other machine, as seen from here.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Its newest report.
+    pub report: Option<Report>,
+    /// When that came in.
+    pub report_at: Option<Time>,
+    /// When its last advert with a priority above 0 came in.
+    pub advert_at: Option<Time>,
+    /// Active_Adver_Interval: the interval in the last advert, or our own.
+    pub advert_interval: Duration,
+    /// It was Active at some time since this daemon started.
+    pub was_active: bool,
+}
+
+impl Peer {
+    /// Nothing is known yet.
+    pub fn new(advert_interval: Duration) -> Self {
+        Peer {
+            report: None,
+            report_at: None,
+            advert_at: None,
+            advert_interval,
+            was_active: false,
+        }
+    }
+
+    /// Takes a report in.
+    ///
+    /// # Errors
+    /// [`Drop::StaleReport`] when a newer one of the same daemon is known.
+    pub fn learn(&mut self, now: Time, report: Report) -> Result<(), Drop> {
+        let stale = self
+            .report
+            .as_ref()
+            .is_some_and(|last| last.instance == report.instance && last.seq >= report.seq);
+        if stale {
+            return Err(Drop::StaleReport);
+        }
+        self.was_active |= report.state == State::Active;
+        self.report = Some(report);
+        self.report_at = Some(now);
+        Ok(())
+    }
+
+    /// The report, if it is not older than two advert intervals: short enough to be stale when
+    /// adverts have been missing for a whole Active_Down_Interval.
+    pub fn fresh(&self, now: Time) -> Option<&Report> {
+        self.younger(now, self.advert_interval * 2)
+    }
+
+    /// The report, if the peer's daemon is to be considered alive.
+    pub fn heard(&self, now: Time) -> Option<&Report> {
+        self.younger(now, HEARD_FOR.max(self.advert_interval * 3))
+    }
+
+    fn younger(&self, now: Time, age: Duration) -> Option<&Report> {
+        self.report
+            .as_ref()
+            .filter(|_| self.report_at.is_some_and(|at| now.since(at) <= age))
+    }
+
+    /// It says, or its adverts say, that it holds the address.
+    pub fn is_active(&self, now: Time) -> bool {
+        let by_report = self.fresh(now).map(|report| report.state == State::Active);
+        let by_advert = self
+            .advert_at
+            .is_some_and(|at| now.since(at) <= self.advert_interval * 3);
+        by_report.unwrap_or(by_advert)
+    }
+
+    /// What its Redis held when it was last heard.
+    pub fn lineage(&self) -> Option<Lineage> {
+        self.report
+            .as_ref()
+            .filter(|report| report.redis.reachable)
+            .map(Lineage::from)
+    }
+}
