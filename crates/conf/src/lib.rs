@@ -1,2 +1,19 @@
-//! x
+//! From the text an operator wrote to a checked configuration.
+//!
+//! Text in, [`Config`] or a list of [`Diagnostic`]s out: every mistake at once, each with file, line,
+//! column and what to do about it. No I/O: reading the file, the password file and the machine's own
+//! addresses is the caller's.
 #![forbid(unsafe_code)]
+
+mod config;
+mod diagnostic;
+mod keys;
+mod secret;
+mod toml;
+mod value;
+
+pub use config::{Config, RedisAccess, Tls, WhoAmI};
+pub use diagnostic::{Diagnostic, Severity, render};
+pub use keys::template::default_toml;
+pub use secret::Secret;
+pub use toml::parse;

@@ -82,11 +82,7 @@ pub struct Announce {
 
 impl Default for Announce {
     fn default() -> Self {
-        Announce {
-            repeats: 8,
-            interval: Duration::from_millis(20),
-            refresh: Duration::ZERO,
-        }
+        Announce { repeats: 8, interval: Duration::from_millis(20), refresh: Duration::ZERO }
     }
 }
 

@@ -134,11 +134,7 @@ impl fmt::Display for Event {
             Event::TakeoverBegan { cause } => write!(f, "taking over: {cause}"),
             Event::TakeoverFailed { reason } => write!(f, "could not take over: {reason}"),
             Event::TookOver(failover) => {
-                write!(
-                    f,
-                    "took over ({}), generation {}:",
-                    failover.cause, failover.generation
-                )?;
+                write!(f, "took over ({}), generation {}:", failover.cause, failover.generation)?;
                 for (phase, at_us) in &failover.phases {
                     write!(f, " {phase} {}.{:03}ms", at_us / 1000, at_us % 1000)?;
                 }
@@ -161,11 +157,7 @@ impl fmt::Display for Event {
             Event::ProblemSolved(text) => write!(f, "solved: {text}"),
             Event::Switchover(step) => write!(f, "switchover: {step}"),
             Event::TimerLate { by } => {
-                write!(
-                    f,
-                    "a timer was {} us late; is the machine overloaded?",
-                    by.as_micros()
-                )
+                write!(f, "a timer was {} us late; is the machine overloaded?", by.as_micros())
             }
             Event::Dropped(drop) => write!(f, "dropped a packet: {drop}"),
             Event::AddressInUse(text) | Event::Refused(text) => f.write_str(text),

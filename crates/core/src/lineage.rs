@@ -82,9 +82,7 @@ pub fn compare(mine: &Lineage, peer: &Lineage) -> Relation {
         return match bytes {
             0 => Relation::Same,
             1.. => Relation::Ahead { bytes },
-            _ => Relation::Behind {
-                bytes: bytes.saturating_neg(),
-            },
+            _ => Relation::Behind { bytes: bytes.saturating_neg() },
         };
     }
     if known(&m.replid) && m.replid == p.replid2 {
@@ -124,12 +122,8 @@ pub fn compare(mine: &Lineage, peer: &Lineage) -> Relation {
 /// from its RDB file leaves the same traces (Redis 7.0 and later), and its file may be older than
 /// what its replica has received since.
 fn forked_from(old: &Lineage, new: &Lineage) -> Relation {
-    let own_tail_bytes = old
-        .facts
-        .offset
-        .saturating_add(1)
-        .saturating_sub(new.facts.second_offset)
-        .max(0);
+    let own_tail_bytes =
+        old.facts.offset.saturating_add(1).saturating_sub(new.facts.second_offset).max(0);
     let restarted = !new.vouched && new.generation <= old.generation;
     if restarted && own_tail_bytes > 0 {
         Relation::Supersedes

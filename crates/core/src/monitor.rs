@@ -113,16 +113,8 @@ impl Monitor {
             Connection::Down { retry_at } => retry_at,
             Connection::Connecting { give_up_at } => give_up_at,
             Connection::Up => {
-                let ping = if self.ping_sent_at.is_none() {
-                    self.ping_at
-                } else {
-                    Time(u64::MAX)
-                };
-                let info = if self.info_pending() {
-                    Time(u64::MAX)
-                } else {
-                    self.info_due_at
-                };
+                let ping = if self.ping_sent_at.is_none() { self.ping_at } else { Time(u64::MAX) };
+                let info = if self.info_pending() { Time(u64::MAX) } else { self.info_due_at };
                 ping.min(info).min(self.look_at.unwrap_or(Time(u64::MAX)))
             }
         }
@@ -169,12 +161,8 @@ impl Monitor {
     pub fn tick(&mut self, now: Time, timing: &Timing, out: &mut Actions) {
         match self.connection {
             Connection::Down { retry_at } if now >= retry_at => {
-                self.connection = Connection::Connecting {
-                    give_up_at: now + timing.hang_timeout,
-                };
-                out.push(Action::ConnectRedis {
-                    attempt: self.attempt,
-                });
+                self.connection = Connection::Connecting { give_up_at: now + timing.hang_timeout };
+                out.push(Action::ConnectRedis { attempt: self.attempt });
                 self.attempt = self.attempt.wrapping_add(1);
             }
             Connection::Down { .. } => {}
@@ -242,9 +230,7 @@ impl Monitor {
 
     fn lose(&mut self, now: Time, timing: &Timing, why: String) -> Change {
         let failed = !matches!(self.health, Health::Gone(_));
-        self.connection = Connection::Down {
-            retry_at: now + timing.reconnect_interval,
-        };
+        self.connection = Connection::Down { retry_at: now + timing.reconnect_interval };
         self.forget_process();
         self.info = None;
         self.info_at = None;
@@ -311,25 +297,20 @@ impl Monitor {
             out.push(Action::DisconnectRedis);
             return self.lose(now, timing, "the process is exiting".to_string());
         }
-        let unanswered = self
-            .ping_sent_at
-            .is_some_and(|sent_at| now.since(sent_at) >= timing.ping_timeout);
+        let unanswered =
+            self.ping_sent_at.is_some_and(|sent_at| now.since(sent_at) >= timing.ping_timeout);
         if !unanswered {
             return Change::None;
         }
         let stopped = matches!(process.state, 'T' | 't');
-        let ran = self
-            .cpu_ticks
-            .is_some_and(|before| before != process.cpu_ticks);
+        let ran = self.cpu_ticks.is_some_and(|before| before != process.cpu_ticks);
         self.cpu_ticks = Some(process.cpu_ticks);
         if ran || matches!(process.state, 'R' | 'D') {
             self.idle_since = None;
         } else if self.idle_since.is_none() {
             self.idle_since = self.ping_sent_at;
         }
-        let idle = self
-            .idle_since
-            .is_some_and(|since| now.since(since) >= timing.hang_timeout);
+        let idle = self.idle_since.is_some_and(|since| now.since(since) >= timing.hang_timeout);
         let health = if stopped {
             Health::Hung("its process is stopped")
         } else if idle {
@@ -344,9 +325,7 @@ impl Monitor {
 
     /// INFO says `role:master`.
     pub fn is_primary(&self) -> bool {
-        self.info
-            .as_ref()
-            .is_some_and(|info| info.role == Some(Role::Primary))
+        self.info.as_ref().is_some_and(|info| info.role == Some(Role::Primary))
     }
 
     /// Redis is loading its data or receiving a full synchronisation.
@@ -360,9 +339,7 @@ impl Monitor {
 
     /// Redis is a replica whose link to its primary is up.
     pub fn link_up(&self) -> bool {
-        self.info
-            .as_ref()
-            .is_some_and(|info| info.master_link_status == Some(LinkStatus::Up))
+        self.info.as_ref().is_some_and(|info| info.master_link_status == Some(LinkStatus::Up))
     }
 }
 

@@ -103,10 +103,7 @@ impl Node {
     pub fn new(config: Config, now: Time) -> Self {
         let advert_interval = config.advert_interval;
         Node {
-            phase: Phase::Starting {
-                until: now + config.timing.boot_wait,
-                resume_until: None,
-            },
+            phase: Phase::Starting { until: now + config.timing.boot_wait, resume_until: None },
             config,
             reason: "starting".to_string(),
             timers: Timers::default(),
@@ -157,32 +154,25 @@ impl Node {
                     self.persisted = Some(persisted);
                 }
                 let was_primary = remains.persisted.is_some_and(|persisted| persisted.primary);
-                let resume_until = remains
-                    .fence_left
-                    .filter(|_| was_primary)
-                    .map(|left| now + left);
+                let resume_until =
+                    remains.fence_left.filter(|_| was_primary).map(|left| now + left);
                 if resume_until.is_none() {
                     out.push(Action::RemoveVips);
                     out.push(Action::CloseFence { and_source: false });
                 }
-                self.phase = Phase::Starting {
-                    until: now + self.config.timing.boot_wait,
-                    resume_until,
-                };
+                self.phase =
+                    Phase::Starting { until: now + self.config.timing.boot_wait, resume_until };
             }
             Input::Deadline => {}
-            Input::Advert {
-                src,
-                dst,
-                ttl,
-                message,
-            } => match vrrp::check_advert(&self.config, src, dst, ttl, &message) {
-                Ok(advert) => {
-                    self.counters.adverts_received += 1;
-                    self.hear_advert(now, src, &advert, out);
+            Input::Advert { src, dst, ttl, message } => {
+                match vrrp::check_advert(&self.config, src, dst, ttl, &message) {
+                    Ok(advert) => {
+                        self.counters.adverts_received += 1;
+                        self.hear_advert(now, src, &advert, out);
+                    }
+                    Err(drop) => self.drop_packet(drop, out),
                 }
-                Err(drop) => self.drop_packet(drop, out),
-            },
+            }
             Input::PeerDatagram { src, ttl, bytes } => {
                 self.hear_datagram(now, src, ttl, &bytes, out);
             }
@@ -207,17 +197,10 @@ impl Node {
         sooner(self.timers.advert_at);
         sooner(self.timers.active_down_at);
         sooner(self.leave.as_ref().and_then(|leave| leave.deadline()));
-        sooner(
-            self.switchover
-                .as_ref()
-                .map(|switchover| switchover.deadline),
-        );
+        sooner(self.switchover.as_ref().map(|switchover| switchover.deadline));
         sooner(self.follow.deadline());
         match &self.phase {
-            Phase::Starting {
-                until,
-                resume_until,
-            } => {
+            Phase::Starting { until, resume_until } => {
                 sooner(Some(*until));
                 sooner(*resume_until);
             }
@@ -233,11 +216,7 @@ impl Node {
     /// The next step of everything that is under way.
     fn advance(&mut self, now: Time, out: &mut Actions) {
         self.monitor.tick(now, &self.config.timing, out);
-        if self
-            .blocked
-            .as_ref()
-            .is_some_and(|(until, _)| now >= *until)
-        {
+        if self.blocked.as_ref().is_some_and(|(until, _)| now >= *until) {
             self.blocked = None;
         }
         self.advance_leave(now, out);
@@ -261,11 +240,7 @@ impl Node {
 
     /// Starting: take up an earlier run's work, or wait for the peer.
     fn advance_start(&mut self, now: Time, out: &mut Actions) {
-        let Phase::Starting {
-            until,
-            resume_until,
-        } = self.phase
-        else {
+        let Phase::Starting { until, resume_until } = self.phase else {
             return;
         };
         if let Some(resume_until) = resume_until {
@@ -279,10 +254,7 @@ impl Node {
             if now + Duration::from_millis(2) >= resume_until || hopeless {
                 out.push(Action::RemoveVips);
                 out.push(Action::CloseFence { and_source: false });
-                self.phase = Phase::Starting {
-                    until,
-                    resume_until: None,
-                };
+                self.phase = Phase::Starting { until, resume_until: None };
             }
             return;
         }
@@ -297,10 +269,7 @@ impl Node {
             Ok(()) => {
                 let down =
                     vrrp::active_down(self.config.own().priority.0, self.peer.advert_interval);
-                self.timers = Timers {
-                    advert_at: None,
-                    active_down_at: Some(now + down),
-                };
+                self.timers = Timers { advert_at: None, active_down_at: Some(now + down) };
                 self.enter(Phase::Backup, "ready to take over".to_string(), out);
             }
             Err(reason) => {
@@ -336,11 +305,7 @@ impl Node {
         self.phase = phase;
         let to = self.state();
         if from != to || self.reason != reason {
-            out.push(Action::Tell(Event::StateChanged {
-                from,
-                to,
-                reason: reason.clone(),
-            }));
+            out.push(Action::Tell(Event::StateChanged { from, to, reason: reason.clone() }));
             self.report_dirty = true;
             self.dropped_told = 0;
         }
@@ -397,15 +362,13 @@ impl Node {
         } else if src != self.config.peer().address {
             Err(Drop::UnknownSource(src))
         } else {
-            Report::decode(bytes)
-                .map_err(Drop::MalformedReport)
-                .and_then(|report| {
-                    if report.vrid == self.config.vrid.0 {
-                        self.peer.learn(now, report)
-                    } else {
-                        Err(Drop::Vrid(report.vrid))
-                    }
-                })
+            Report::decode(bytes).map_err(Drop::MalformedReport).and_then(|report| {
+                if report.vrid == self.config.vrid.0 {
+                    self.peer.learn(now, report)
+                } else {
+                    Err(Drop::Vrid(report.vrid))
+                }
+            })
         };
         match learned {
             Ok(()) => self.consider_report(now, out),
@@ -473,8 +436,7 @@ impl Node {
             out.push(Action::WatchProcess { pid });
         }
         if let Some(info) = &self.monitor.info {
-            self.problems
-                .info(&self.config, info, self.peer.report.as_ref(), out);
+            self.problems.info(&self.config, info, self.peer.report.as_ref(), out);
         }
         self.adopt_generation(now, out);
         self.note_rejoin(now);
@@ -581,10 +543,7 @@ impl Node {
             return;
         }
         self.counters.timers_late += 1;
-        if self
-            .late_told_at
-            .is_none_or(|at| now.since(at) >= Duration::from_secs(1))
-        {
+        if self.late_told_at.is_none_or(|at| now.since(at) >= Duration::from_secs(1)) {
             self.late_told_at = Some(now);
             out.push(Action::Tell(Event::TimerLate { by: late }));
         }

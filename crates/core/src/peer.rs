@@ -27,13 +27,7 @@ pub struct Peer {
 impl Peer {
     /// Nothing is known yet.
     pub fn new(advert_interval: Duration) -> Self {
-        Peer {
-            report: None,
-            report_at: None,
-            advert_at: None,
-            advert_interval,
-            was_active: false,
-        }
+        Peer { report: None, report_at: None, advert_at: None, advert_interval, was_active: false }
     }
 
     /// Takes a report in.
@@ -66,25 +60,18 @@ impl Peer {
     }
 
     fn younger(&self, now: Time, age: Duration) -> Option<&Report> {
-        self.report
-            .as_ref()
-            .filter(|_| self.report_at.is_some_and(|at| now.since(at) <= age))
+        self.report.as_ref().filter(|_| self.report_at.is_some_and(|at| now.since(at) <= age))
     }
 
     /// It says, or its adverts say, that it holds the address.
     pub fn is_active(&self, now: Time) -> bool {
         let by_report = self.fresh(now).map(|report| report.state == State::Active);
-        let by_advert = self
-            .advert_at
-            .is_some_and(|at| now.since(at) <= self.advert_interval * 3);
+        let by_advert = self.advert_at.is_some_and(|at| now.since(at) <= self.advert_interval * 3);
         by_report.unwrap_or(by_advert)
     }
 
     /// What its Redis held when it was last heard.
     pub fn lineage(&self) -> Option<Lineage> {
-        self.report
-            .as_ref()
-            .filter(|report| report.redis.reachable)
-            .map(Lineage::from)
+        self.report.as_ref().filter(|report| report.redis.reachable).map(Lineage::from)
     }
 }

@@ -30,20 +30,12 @@ pub struct Problems {
 impl Problems {
     /// All of them.
     pub fn list(&self) -> Vec<String> {
-        self.from_settings
-            .iter()
-            .chain(&self.from_info)
-            .cloned()
-            .collect()
+        self.from_settings.iter().chain(&self.from_info).cloned().collect()
     }
 
     /// The settings were read.
     pub fn settings(&mut self, config: &Config, settings: &Settings, out: &mut Actions) {
-        replace(
-            &mut self.from_settings,
-            check_settings(config, settings),
-            out,
-        );
+        replace(&mut self.from_settings, check_settings(config, settings), out);
     }
 
     /// INFO was read.
@@ -116,12 +108,7 @@ fn check_info(config: &Config, info: &Info, peer: Option<&Report>) -> Vec<String
     if info.cluster_enabled == Some(true) {
         found.push("`cluster-enabled` is yes: REPLICAOF is refused in cluster mode".to_string());
     }
-    let is_vip = |host: &str| {
-        config
-            .vips
-            .iter()
-            .any(|vip| host.parse() == Ok(vip.address))
-    };
+    let is_vip = |host: &str| config.vips.iter().any(|vip| host.parse() == Ok(vip.address));
     if info.master_host.as_deref().is_some_and(is_vip) {
         found.push(format!(
             "Redis replicates from the virtual address: after a failover it would replicate from \
@@ -160,10 +147,7 @@ pub fn is_valkey(info: &Info) -> bool {
 
 /// Major and minor of `valkey_version` or `redis_version`.
 pub fn version(info: &Info) -> Option<(u8, u8)> {
-    let text = info
-        .valkey_version
-        .as_deref()
-        .or(info.redis_version.as_deref())?;
+    let text = info.valkey_version.as_deref().or(info.redis_version.as_deref())?;
     let mut parts = text.split('.');
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }

@@ -45,17 +45,9 @@ impl Timeline {
             .marks
             .iter()
             .map(|(phase, at)| {
-                (
-                    *phase,
-                    u32::try_from(at.since(start).as_micros()).unwrap_or(u32::MAX),
-                )
+                (*phase, u32::try_from(at.since(start).as_micros()).unwrap_or(u32::MAX))
             })
             .collect();
-        Failover {
-            cause: self.cause,
-            generation,
-            unix_ms,
-            phases,
-        }
+        Failover { cause: self.cause, generation, unix_ms, phases }
     }
 }

@@ -144,12 +144,8 @@ pub fn fence_life(config: &Config) -> Duration {
 /// The advert this machine sends, with the given priority.
 pub fn advert(config: &Config, priority: u8) -> Advert {
     let v4 = config.own().address.is_ipv4();
-    let addresses: Vec<IpAddr> = config
-        .vips
-        .iter()
-        .map(|vip| vip.address)
-        .filter(|a| a.is_ipv4() == v4)
-        .collect();
+    let addresses: Vec<IpAddr> =
+        config.vips.iter().map(|vip| vip.address).filter(|a| a.is_ipv4() == v4).collect();
     Advert {
         vrid: config.vrid.0,
         priority,

@@ -17,10 +17,7 @@ impl Sum {
         //= https://www.rfc-editor.org/rfc/rfc1071#section-4.1
         //# add left-over byte, if any
         let (words, tail) = bytes.as_chunks::<2>();
-        let words: u64 = words
-            .iter()
-            .map(|word| u64::from(u16::from_be_bytes(*word)))
-            .sum();
+        let words: u64 = words.iter().map(|word| u64::from(u16::from_be_bytes(*word))).sum();
         let tail: u64 = tail.iter().map(|byte| u64::from(*byte) << 8).sum();
         Self(self.0.wrapping_add(words).wrapping_add(tail))
     }
@@ -44,11 +41,7 @@ impl Sum {
 
 /// The IPv4 pseudo-header: addresses, protocol, and the length of the message in bytes.
 fn pseudo_v4(src: Ipv4Addr, dst: Ipv4Addr, protocol: u8, len: u16) -> Sum {
-    Sum::default()
-        .add(&src.octets())
-        .add(&dst.octets())
-        .add_word(u16::from(protocol))
-        .add_word(len)
+    Sum::default().add(&src.octets()).add(&dst.octets()).add_word(u16::from(protocol)).add_word(len)
 }
 
 /// The IPv6 pseudo-header. The upper-layer length is 32 bits on paper; no message here passes 16,

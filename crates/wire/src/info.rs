@@ -321,10 +321,7 @@ fn is_numbered(field: &str, prefix: &str) -> bool {
 
 /// The value of `key` in `key=value,key=value`.
 fn pairs<'a>(list: &'a str, key: &str) -> Option<&'a str> {
-    list.split(',')
-        .filter_map(|pair| pair.split_once('='))
-        .find(|(k, _)| *k == key)
-        .map(|(_, v)| v)
+    list.split(',').filter_map(|pair| pair.split_once('=')).find(|(k, _)| *k == key).map(|(_, v)| v)
 }
 
 fn replica(line: &str) -> Option<ReplicaInfo> {

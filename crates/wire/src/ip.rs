@@ -77,10 +77,7 @@ const FRAGMENT_BITS: u16 = 0x3fff;
 /// Parses `packet`, which starts with an IPv4 header. Bytes behind the stated total length are
 /// padding and ignored.
 pub fn parse_ipv4(packet: &[u8]) -> Result<Ipv4Packet<'_>, ParseError> {
-    let truncated = |need| ParseError::Truncated {
-        have: packet.len(),
-        need,
-    };
+    let truncated = |need| ParseError::Truncated { have: packet.len(), need };
     let Some((header, _)) = packet.split_first_chunk::<HEADER_LEN>() else {
         return Err(truncated(HEADER_LEN));
     };
@@ -111,9 +108,7 @@ pub fn parse_ipv4(packet: &[u8]) -> Result<Ipv4Packet<'_>, ParseError> {
     //= https://www.rfc-editor.org/rfc/rfc791#section-3.1
     //# Total Length is the length of the datagram, measured in octets, including internet header
     //# and data.
-    let payload = packet
-        .get(header_len..total_len)
-        .ok_or(truncated(total_len))?;
+    let payload = packet.get(header_len..total_len).ok_or(truncated(total_len))?;
 
     Ok(Ipv4Packet {
         src: Ipv4Addr::new(s0, s1, s2, s3),

@@ -148,12 +148,7 @@ pub fn unsolicited_advertisement(mac: [u8; 6], address: Ipv6Addr) -> [u8; ADVERT
     let [m0, m1, m2, m3, m4, m5] = mac;
     let option = [OPTION_TARGET_MAC, 1, m0, m1, m2, m3, m4, m5];
     let mut frame = [0; ADVERTISEMENT_LEN];
-    let head = Head {
-        mac,
-        src: address,
-        dst: ALL_NODES,
-        target: address,
-    };
+    let head = Head { mac, src: address, dst: ALL_NODES, target: address };
     head.write(&mut frame, ADVERTISEMENT, FLAG_OVERRIDE, &option);
     frame
 }
@@ -168,12 +163,7 @@ pub fn unsolicited_advertisement(mac: [u8; 6], address: Ipv6Addr) -> [u8; ADVERT
 pub fn probe(mac: [u8; 6], address: Ipv6Addr) -> [u8; PROBE_LEN] {
     let mut frame = [0; PROBE_LEN];
     let dst = solicited_node(address);
-    let head = Head {
-        mac,
-        src: Ipv6Addr::UNSPECIFIED,
-        dst,
-        target: address,
-    };
+    let head = Head { mac, src: Ipv6Addr::UNSPECIFIED, dst, target: address };
     head.write(&mut frame, SOLICITATION, 0, &[]);
     frame
 }
@@ -233,10 +223,7 @@ impl Head {
 /// Parses a received frame. Bytes behind the IPv6 payload length are link padding and ignored.
 pub fn parse(frame: &[u8]) -> Result<Ndp, ParseError> {
     let need = ETHERNET_LEN + IPV6_LEN;
-    let truncated = ParseError::Truncated {
-        have: frame.len(),
-        need,
-    };
+    let truncated = ParseError::Truncated { have: frame.len(), need };
     let (ethernet, packet) = frame.split_first_chunk::<ETHERNET_LEN>().ok_or(truncated)?;
     let [_, _, _, _, _, _, source_mac @ .., type0, type1] = *ethernet;
     let ethertype = u16::from_be_bytes([type0, type1]);
@@ -245,17 +232,7 @@ pub fn parse(frame: &[u8]) -> Result<Ndp, ParseError> {
     }
 
     let (header, rest) = packet.split_first_chunk::<IPV6_LEN>().ok_or(truncated)?;
-    let [
-        version,
-        _,
-        _,
-        _,
-        len0,
-        len1,
-        next_header,
-        hop_limit,
-        addresses @ ..,
-    ] = *header;
+    let [version, _, _, _, len0, len1, next_header, hop_limit, addresses @ ..] = *header;
     if version >> 4 != 6 {
         return Err(ParseError::Version(version >> 4));
     }
@@ -273,21 +250,11 @@ pub fn parse(frame: &[u8]) -> Result<Ndp, ParseError> {
     let (src, dst) = two_addresses(addresses);
     let payload_len = u16::from_be_bytes([len0, len1]);
     let need = need + usize::from(payload_len);
-    let truncated = ParseError::Truncated {
-        have: frame.len(),
-        need,
-    };
+    let truncated = ParseError::Truncated { have: frame.len(), need };
     let message = rest.get(..usize::from(payload_len)).ok_or(truncated)?;
 
     let (kind, target, link_layer) = parse_message(message, src, dst)?;
-    Ok(Ndp {
-        kind,
-        source_mac,
-        src,
-        dst,
-        target,
-        link_layer,
-    })
+    Ok(Ndp { kind, source_mac, src, dst, target, link_layer })
 }
 
 fn two_addresses(bytes: [u8; 32]) -> (Ipv6Addr, Ipv6Addr) {
@@ -304,15 +271,10 @@ fn parse_message(
     src: Ipv6Addr,
     dst: Ipv6Addr,
 ) -> Result<(Kind, Ipv6Addr, Option<[u8; 6]>), ParseError> {
-    let truncated = ParseError::Truncated {
-        have: message.len(),
-        need: MESSAGE_LEN,
-    };
+    let truncated = ParseError::Truncated { have: message.len(), need: MESSAGE_LEN };
     //= https://www.rfc-editor.org/rfc/rfc4861#section-7.1.1
     //# ICMP length (derived from the IP length) is 24 or more octets
-    let (fixed, options) = message
-        .split_first_chunk::<MESSAGE_LEN>()
-        .ok_or(truncated)?;
+    let (fixed, options) = message.split_first_chunk::<MESSAGE_LEN>().ok_or(truncated)?;
     let [kind, code, _sum0, _sum1, flags, _, _, _, target @ ..] = *fixed;
     let target = Ipv6Addr::from(target);
     // At most 65535: cut by the 16-bit IPv6 payload length.
@@ -320,11 +282,7 @@ fn parse_message(
 
     //= https://www.rfc-editor.org/rfc/rfc4861#section-7.1.1
     //# ICMP Checksum is valid. ICMP Code is 0. Target Address is not a multicast address.
-    if checksum::pseudo_v6(src, dst, NEXT_HEADER_ICMPV6, len)
-        .add(message)
-        .finish()
-        != 0
-    {
+    if checksum::pseudo_v6(src, dst, NEXT_HEADER_ICMPV6, len).add(message).finish() != 0 {
         return Err(ParseError::Checksum);
     }
     let kind = match kind {
@@ -359,14 +317,10 @@ fn parse_message(
         }
         //= https://www.rfc-editor.org/rfc/rfc4861#section-7.1.2
         //# If the IP Destination Address is a multicast address the Solicited flag is zero.
-        Kind::Advertisement {
-            solicited: true, ..
-        } if dst.is_multicast() => Err(ParseError::SolicitedMulticast),
-        _ => Ok((
-            kind,
-            target,
-            option.and_then(|value| value.first_chunk::<6>().copied()),
-        )),
+        Kind::Advertisement { solicited: true, .. } if dst.is_multicast() => {
+            Err(ParseError::SolicitedMulticast)
+        }
+        _ => Ok((kind, target, option.and_then(|value| value.first_chunk::<6>().copied()))),
     }
 }
 
@@ -389,11 +343,7 @@ fn find_option(mut options: &[u8], wanted: u8) -> Result<Option<&[u8]>, ParseErr
         }
         options = rest;
     }
-    if options.is_empty() {
-        Ok(found)
-    } else {
-        Err(ParseError::Options)
-    }
+    if options.is_empty() { Ok(found) } else { Err(ParseError::Options) }
 }
 
 #[cfg(test)]

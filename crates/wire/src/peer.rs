@@ -194,11 +194,7 @@ pub struct Handshake {
 
 impl Default for Handshake {
     fn default() -> Self {
-        Handshake {
-            wanted: 0,
-            target_offset: -1,
-            caught_up_offset: -1,
-        }
+        Handshake { wanted: 0, target_offset: -1, caught_up_offset: -1 }
     }
 }
 
@@ -260,14 +256,7 @@ impl Report {
         w.u8(self.priority);
         w.u64(self.generation);
         let r = &self.redis;
-        w.flags(&[
-            r.reachable,
-            r.primary,
-            r.link_up,
-            r.syncing,
-            r.empty,
-            r.valkey,
-        ]);
+        w.flags(&[r.reachable, r.primary, r.link_up, r.syncing, r.empty, r.valkey]);
         w.bytes(&r.replid);
         w.bytes(&r.replid2);
         w.i64(r.second_offset);
@@ -344,24 +333,13 @@ impl Report {
         };
         let leaving = if r.present("leaving")? {
             let cause = Cause::from_code(r.u8()?).ok_or(ParseError::Field("leaving.cause"))?;
-            Some(Leaving {
-                cause,
-                noticed_ago_us: r.u32()?,
-                fenced_ago_us: r.u32()?,
-            })
+            Some(Leaving { cause, noticed_ago_us: r.u32()?, fenced_ago_us: r.u32()? })
         } else {
             None
         };
-        let handshake = Handshake {
-            wanted: r.u32()?,
-            target_offset: r.i64()?,
-            caught_up_offset: r.i64()?,
-        };
-        let failover = if r.present("failover")? {
-            Some(r.failover()?)
-        } else {
-            None
-        };
+        let handshake =
+            Handshake { wanted: r.u32()?, target_offset: r.i64()?, caught_up_offset: r.i64()? };
+        let failover = if r.present("failover")? { Some(r.failover()?) } else { None };
         let reason_len = usize::from(r.u8()?);
         let reason = core::str::from_utf8(r.take(reason_len)?)
             .map_err(|_| ParseError::Field("reason"))?
@@ -414,10 +392,7 @@ impl Writer {
         self.bytes(&value.to_be_bytes());
     }
     fn flags(&mut self, flags: &[bool]) {
-        self.u8(flags
-            .iter()
-            .enumerate()
-            .fold(0, |bits, (i, on)| bits | (u8::from(*on) << i)));
+        self.u8(flags.iter().enumerate().fold(0, |bits, (i, on)| bits | (u8::from(*on) << i)));
     }
 }
 
@@ -468,11 +443,6 @@ impl<'a> Reader<'a> {
             let phase = Phase::from_code(self.u8()?).ok_or(ParseError::Field("failover.phase"))?;
             phases.push((phase, self.u32()?));
         }
-        Ok(Failover {
-            cause,
-            generation,
-            unix_ms,
-            phases,
-        })
+        Ok(Failover { cause, generation, unix_ms, phases })
     }
 }

@@ -130,12 +130,9 @@ impl Value {
         let is_key = |value: &Value| value.as_bytes() == Some(key.as_bytes());
         match self {
             Self::Map(pairs) => pairs.iter().find(|(k, _)| is_key(k)).map(|(_, v)| v),
-            Self::Array(items) => items
-                .as_chunks::<2>()
-                .0
-                .iter()
-                .find(|[k, _]| is_key(k))
-                .map(|[_, v]| v),
+            Self::Array(items) => {
+                items.as_chunks::<2>().0.iter().find(|[k, _]| is_key(k)).map(|[_, v]| v)
+            }
             _ => None,
         }
     }

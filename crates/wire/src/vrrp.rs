@@ -117,23 +117,11 @@ pub fn parse(
     if src.is_ipv4() != dst.is_ipv4() {
         return Err(ParseError::MixedFamilies);
     }
-    let truncated = |need| ParseError::Truncated {
-        have: message.len(),
-        need,
-    };
+    let truncated = |need| ParseError::Truncated { have: message.len(), need };
     let Some((header, _)) = message.split_first_chunk::<HEADER_LEN>() else {
         return Err(truncated(HEADER_LEN));
     };
-    let [
-        version_type,
-        vrid,
-        priority,
-        count,
-        int0,
-        int1,
-        _sum0,
-        _sum1,
-    ] = *header;
+    let [version_type, vrid, priority, count, int0, int1, _sum0, _sum1] = *header;
 
     //= https://www.rfc-editor.org/rfc/rfc9568#section-7.1
     //# It MUST verify that the VRRP version is 3.
@@ -164,30 +152,14 @@ pub fn parse(
 
     let list = message.get(HEADER_LEN..).unwrap_or_default();
     let addresses = if src.is_ipv4() {
-        list.as_chunks::<4>()
-            .0
-            .iter()
-            .map(|octets| IpAddr::from(*octets))
-            .collect()
+        list.as_chunks::<4>().0.iter().map(|octets| IpAddr::from(*octets)).collect()
     } else {
-        list.as_chunks::<16>()
-            .0
-            .iter()
-            .map(|octets| IpAddr::from(*octets))
-            .collect()
+        list.as_chunks::<16>().0.iter().map(|octets| IpAddr::from(*octets)).collect()
     };
     //= https://www.rfc-editor.org/rfc/rfc9568#section-5.2.6
     //# The Reserve field MUST be set to zero on transmission and ignored on reception.
     let max_advert_int_cs = u16::from_be_bytes([int0, int1]) & MAX_ADVERT_INT_CS;
-    Ok((
-        Advert {
-            vrid,
-            priority,
-            max_advert_int_cs,
-            addresses,
-        },
-        form,
-    ))
+    Ok((Advert { vrid, priority, max_advert_int_cs, addresses }, form))
 }
 
 impl Advert {
@@ -219,16 +191,9 @@ impl Advert {
         if let Some(field) = message.get_mut(3) {
             *field = count;
         }
-        let form = if src.is_ipv4() {
-            form
-        } else {
-            ChecksumForm::PseudoHeader
-        };
+        let form = if src.is_ipv4() { form } else { ChecksumForm::PseudoHeader };
         // Mixed families have no pseudo-header; a checksum without one is then as good as any.
-        let sum = seed(form, src, dst, message.len())
-            .unwrap_or_default()
-            .add(&message)
-            .finish();
+        let sum = seed(form, src, dst, message.len()).unwrap_or_default().add(&message).finish();
         if let Some(field) = message.get_mut(CHECKSUM_AT..HEADER_LEN) {
             field.copy_from_slice(&sum.to_be_bytes());
         }

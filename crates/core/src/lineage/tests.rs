@@ -32,18 +32,8 @@ fn relations_table() {
     let a = history(1, 0, -1, 1000, 5);
     for (name, mine, peer, expected) in [
         ("the same byte", a.clone(), a.clone(), Same),
-        (
-            "a replica that lags",
-            a.clone(),
-            history(1, 0, -1, 900, 5),
-            Ahead { bytes: 100 },
-        ),
-        (
-            "seen from the replica",
-            history(1, 0, -1, 900, 5),
-            a.clone(),
-            Behind { bytes: 100 },
-        ),
+        ("a replica that lags", a.clone(), history(1, 0, -1, 900, 5), Ahead { bytes: 100 }),
+        ("seen from the replica", history(1, 0, -1, 900, 5), a.clone(), Behind { bytes: 100 }),
         (
             "the peer was promoted at my last byte",
             a.clone(),
@@ -56,12 +46,7 @@ fn relations_table() {
             history(2, 1, 1001, 1200, 6),
             Superseded { own_tail_bytes: 50 },
         ),
-        (
-            "I was promoted",
-            history(2, 1, 1001, 1050, 6),
-            a.clone(),
-            Supersedes,
-        ),
+        ("I was promoted", history(2, 1, 1001, 1050, 6), a.clone(), Supersedes),
         (
             "restarted from an append-only file: a new id at the same generation",
             restarted(history(9, 0, -1, 0, 5)),
@@ -98,12 +83,7 @@ fn relations_table() {
             history(4, 0, -1, 10, 0),
             Unrelated,
         ),
-        (
-            "two new machines",
-            empty(history(3, 0, -1, 0, 0)),
-            empty(history(4, 0, -1, 0, 0)),
-            Same,
-        ),
+        ("two new machines", empty(history(3, 0, -1, 0, 0)), empty(history(4, 0, -1, 0, 0)), Same),
         (
             "data that was never a member is not overwritten by a working pair's",
             history(3, 0, -1, 10, 0),

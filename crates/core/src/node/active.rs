@@ -35,13 +35,14 @@ pub(super) struct Active {
 }
 
 impl Active {
-    pub(super) fn new(now: Time, config: &Config) -> Self {
+    /// The fence was opened, or renewed, at `fence_at`.
+    pub(super) fn new(now: Time, fence_at: Time, config: &Config) -> Self {
         Active {
-            fence_until: now + vrrp::fence_life(config),
+            fence_until: fence_at + vrrp::fence_life(config),
             reopened: false,
             fence_held: false,
-            announce_at: Some(now + config.announce.interval),
-            announced: 1,
+            announce_at: Some(now),
+            announced: 0,
             announce_interval: config.announce.interval,
         }
     }
@@ -75,13 +76,15 @@ impl Node {
             active.fence_until = now + life;
             out.push(Action::RenewFence(life));
         }
+        self.emit_advert(now, out);
+    }
+
+    pub(super) fn emit_advert(&mut self, now: Time, out: &mut Actions) {
         let priority = self.config.own().priority.0;
         out.push(Action::SendAdvert(vrrp::advert(&self.config, priority)));
         self.counters.adverts_sent += 1;
-        self.timers = Timers {
-            advert_at: Some(now + self.config.advert_interval),
-            active_down_at: None,
-        };
+        self.timers =
+            Timers { advert_at: Some(now + self.config.advert_interval), active_down_at: None };
         // Reports and adverts fall silent together: see `Peer::fresh`.
         self.report_dirty = true;
     }
@@ -113,12 +116,13 @@ impl Node {
         };
         if active.announce_at.is_some_and(|at| now >= at) {
             out.push(Action::Announce);
-            active.announced += 1;
-            // Each repeat waits twice as long as the one before: switches and hosts that missed
-            // the first frames are still told, and nobody is flooded.
-            active.announce_interval *= 2;
+            active.announced = active.announced.saturating_add(1);
             active.announce_at = if active.announced < announce.repeats {
-                Some(now + active.announce_interval)
+                let wait = active.announce_interval;
+                // Each repeat waits twice as long as the one before: switches and hosts that
+                // missed the first frames are still told, and nobody is flooded.
+                active.announce_interval = wait.saturating_mul(2);
+                Some(now + wait)
             } else if announce.refresh > Duration::ZERO {
                 Some(now + announce.refresh)
             } else {
@@ -174,10 +178,8 @@ impl Node {
         priority: u8,
         out: &mut Actions,
     ) {
-        let relation = self
-            .peer
-            .heard(now)
-            .map(|report| compare(&self.lineage(), &Lineage::from(report)));
+        let relation =
+            self.peer.heard(now).map(|report| compare(&self.lineage(), &Lineage::from(report)));
         let yields = match relation {
             // Data before priority.
             Some(Relation::Superseded { .. } | Relation::Behind { .. }) => true,
@@ -249,11 +251,7 @@ impl Node {
         out: &mut Actions,
     ) {
         let Some(leave) = &mut self.leave else { return };
-        let slot = if done == Done::RemoveVips {
-            &mut leave.removed
-        } else {
-            &mut leave.fenced
-        };
+        let slot = if done == Done::RemoveVips { &mut leave.removed } else { &mut leave.fenced };
         if slot.is_none() {
             *slot = Some(result.is_ok());
         }
@@ -267,11 +265,8 @@ impl Node {
             return;
         }
         let ago = |at: Time| u32::try_from(now.since(at).as_micros()).unwrap_or(u32::MAX);
-        let leaving = Leaving {
-            cause: leave.cause,
-            noticed_ago_us: ago(leave.noticed_at),
-            fenced_ago_us: 0,
-        };
+        let leaving =
+            Leaving { cause: leave.cause, noticed_ago_us: ago(leave.noticed_at), fenced_ago_us: 0 };
         if leave.farewells == 0 {
             self.leaving = Some((leaving, now));
             self.farewell(now, out);
@@ -292,17 +287,10 @@ impl Node {
     }
 
     pub(super) fn advance_leave(&mut self, now: Time, out: &mut Actions) {
-        if self
-            .leaving
-            .is_some_and(|(_, since)| now.since(since) > LEAVING_TOLD_FOR)
-        {
+        if self.leaving.is_some_and(|(_, since)| now.since(since) > LEAVING_TOLD_FOR) {
             self.leaving = None;
         }
-        let due = self
-            .leave
-            .as_ref()
-            .and_then(|leave| leave.next_at)
-            .is_some_and(|at| now >= at);
+        let due = self.leave.as_ref().and_then(|leave| leave.next_at).is_some_and(|at| now >= at);
         if !due {
             return;
         }

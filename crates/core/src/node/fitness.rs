@@ -36,20 +36,14 @@ impl Node {
             return Err("asking Redis what it holds".to_string());
         };
         if info.cluster_enabled == Some(true) {
-            return Err(
-                "Redis runs in cluster mode, where REPLICAOF is refused; set \
+            return Err("Redis runs in cluster mode, where REPLICAOF is refused; set \
                         `cluster-enabled no`"
-                    .to_string(),
-            );
+                .to_string());
         }
         if self.monitor.is_syncing() {
             return Err("Redis is loading or receiving its data".to_string());
         }
-        if self.monitor.is_primary() {
-            self.primary_fitness()
-        } else {
-            self.replica_fitness(now)
-        }
+        if self.monitor.is_primary() { self.primary_fitness() } else { self.replica_fitness(now) }
     }
 
     fn primary_fitness(&self) -> Result<(), String> {
@@ -83,18 +77,11 @@ impl Node {
         }
         if self.peer.heard(now).is_some_and(|report| {
             report.redis.reachable && report.redis.primary && report.state == State::Active
-        }) && self
-            .follow
-            .link_down_since
-            .is_some_and(|since| now.since(since) > LINK_DOWN_MAX)
+        }) && self.follow.link_down_since.is_some_and(|since| now.since(since) > LINK_DOWN_MAX)
         {
             return Err(format!("replication from {} is broken", peer.name));
         }
-        match self
-            .peer
-            .lineage()
-            .map(|peer| compare(&self.lineage(), &peer))
-        {
+        match self.peer.lineage().map(|peer| compare(&self.lineage(), &peer)) {
             Some(Relation::Superseded { .. }) => Err(format!("{} holds newer data", peer.name)),
             Some(Relation::Unrelated) => Err(format!("holds other data than {}", peer.name)),
             _ => Ok(()),
@@ -117,37 +104,21 @@ impl Node {
     /// The data in the local Redis is the one the generation was reached with.
     pub(super) fn vouched(&self) -> bool {
         self.held_run_id.is_some()
-            && self
-                .monitor
-                .info
-                .as_ref()
-                .is_some_and(|info| info.run_id == self.held_run_id)
+            && self.monitor.info.as_ref().is_some_and(|info| info.run_id == self.held_run_id)
     }
 
     /// What the local Redis holds, with the pair's view of it.
     pub(super) fn lineage(&self) -> Lineage {
-        Lineage {
-            generation: self.generation,
-            vouched: self.vouched(),
-            facts: self.own_facts(),
-        }
+        Lineage { generation: self.generation, vouched: self.vouched(), facts: self.own_facts() }
     }
 
     /// What the local Redis holds.
     pub(super) fn own_facts(&self) -> RedisFacts {
         let Some(info) = &self.monitor.info else {
-            return RedisFacts {
-                second_offset: -1,
-                offset: -1,
-                ..RedisFacts::default()
-            };
+            return RedisFacts { second_offset: -1, offset: -1, ..RedisFacts::default() };
         };
         let primary = self.monitor.is_primary();
-        let applied = if primary {
-            info.master_repl_offset
-        } else {
-            info.slave_repl_offset
-        };
+        let applied = if primary { info.master_repl_offset } else { info.slave_repl_offset };
         RedisFacts {
             reachable: self.monitor.health.serves(),
             primary,

@@ -46,10 +46,7 @@ impl Follow {
 
 impl Node {
     pub(super) fn advance_follow(&mut self, now: Time, out: &mut Actions) {
-        if self
-            .follow
-            .asked_at
-            .is_some_and(|at| now.since(at) > ANSWER_WITHIN)
+        if self.follow.asked_at.is_some_and(|at| now.since(at) > ANSWER_WITHIN)
             || !self.monitor.connected()
         {
             self.follow.asked_at = None;
@@ -57,10 +54,7 @@ impl Node {
         if self.follow.retry_at.is_some_and(|at| now >= at) {
             self.follow.retry_at = None;
         }
-        let resting = matches!(
-            self.phase,
-            Phase::Backup | Phase::Unfit | Phase::Stopping { .. }
-        );
+        let resting = matches!(self.phase, Phase::Backup | Phase::Unfit | Phase::Stopping { .. });
         if !resting || self.follow.pending() || self.follow.retry_at.is_some() {
             return;
         }

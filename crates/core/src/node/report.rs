@@ -50,10 +50,7 @@ impl Node {
             self.peer_was_heard = false;
             out.push(Action::Tell(Event::PeerHeard(false)));
         }
-        let shows_result = self
-            .leave
-            .as_ref()
-            .is_none_or(|leave| leave.deadline().is_some());
+        let shows_result = self.leave.as_ref().is_none_or(|leave| leave.deadline().is_some());
         if (self.report_dirty && shows_result) || now >= self.report_at {
             self.send_report(now, out);
         }
@@ -68,13 +65,7 @@ impl Node {
             (!replica.redis.primary
                 && primary.redis.primary
                 && replica.redis.replid == primary.redis.replid)
-                .then(|| {
-                    primary
-                        .redis
-                        .offset
-                        .saturating_sub(replica.redis.offset)
-                        .max(0)
-                })
+                .then(|| primary.redis.offset.saturating_sub(replica.redis.offset).max(0))
         };
         let local = Member {
             name: self.config.own().name.clone(),

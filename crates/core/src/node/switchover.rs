@@ -48,11 +48,7 @@ impl Node {
                 out.push(tell(SwitchoverStep::Asked));
             }
             _ => {
-                let why = format!(
-                    "{} can't take over: {}",
-                    self.config.own().name,
-                    self.reason
-                );
+                let why = format!("{} can't take over: {}", self.config.own().name, self.reason);
                 out.push(tell(SwitchoverStep::Refused(why)));
             }
         }
@@ -82,15 +78,10 @@ impl Node {
             return;
         }
         let timeout = self.config.timing.switchover_timeout;
-        self.switchover = Some(Switchover {
-            step: Step::Pausing,
-            deadline: now + timeout,
-            stop_after,
-        });
+        self.switchover =
+            Some(Switchover { step: Step::Pausing, deadline: now + timeout, stop_after });
         if self.can_pause_writes() {
-            out.push(Action::AskRedis(Query::PauseWrites(
-                timeout + HAND_OVER_TIMEOUT,
-            )));
+            out.push(Action::AskRedis(Query::PauseWrites(timeout + HAND_OVER_TIMEOUT)));
         } else if let Phase::Active(active) = &mut self.phase {
             // Redis before 6.2 can only pause everything, this connection included: hold the
             // clients' packets instead.
@@ -116,9 +107,7 @@ impl Node {
         }
         match result {
             Ok(()) => {
-                switchover.step = Step::Measuring {
-                    info: self.monitor.demand_info(out),
-                };
+                switchover.step = Step::Measuring { info: self.monitor.demand_info(out) };
                 out.push(tell(SwitchoverStep::Paused));
             }
             Err(text) => self.call_off(now, format!("Redis refused to pause writes: {text}"), out),
@@ -132,15 +121,10 @@ impl Node {
             && let Step::Measuring { info } = switchover.step
             && self.monitor.info_answered >= info
         {
-            switchover.step = Step::CatchingUp {
-                target_offset: offset,
-            };
+            switchover.step = Step::CatchingUp { target_offset: offset };
             self.report_dirty = true;
         }
-        let target = self
-            .peer
-            .fresh(now)
-            .map_or(-1, |report| report.handshake.target_offset);
+        let target = self.peer.fresh(now).map_or(-1, |report| report.handshake.target_offset);
         if target >= 0 && !matches!(self.phase, Phase::Active(_)) {
             if offset >= target {
                 self.report_dirty |= self.caught_up_offset < target;
@@ -168,15 +152,10 @@ impl Node {
             self.begin_switchover(now, false, out);
         }
         self.wanted_seen = Some(theirs.wanted);
-        if let Some(Switchover {
-            step: Step::CatchingUp { target_offset },
-            ..
-        }) = self.switchover
+        if let Some(Switchover { step: Step::CatchingUp { target_offset }, .. }) = self.switchover
             && theirs.caught_up_offset >= target_offset
         {
-            out.push(tell(SwitchoverStep::CaughtUp {
-                offset: theirs.caught_up_offset,
-            }));
+            out.push(tell(SwitchoverStep::CaughtUp { offset: theirs.caught_up_offset }));
             self.hand_over(now, out);
         }
     }
@@ -187,11 +166,7 @@ impl Node {
         };
         switchover.step = Step::HandedOver;
         switchover.deadline = now + HAND_OVER_TIMEOUT;
-        let cause = if switchover.stop_after {
-            Cause::DaemonStopping
-        } else {
-            Cause::Switchover
-        };
+        let cause = if switchover.stop_after { Cause::DaemonStopping } else { Cause::Switchover };
         self.leave(now, cause, out);
         // The standby has the first right to the address now.
         let down = vrrp::active_down(self.config.own().priority.0, self.config.advert_interval);
@@ -203,17 +178,10 @@ impl Node {
 
     pub(super) fn handshake(&self) -> Handshake {
         let target_offset = match &self.switchover {
-            Some(Switchover {
-                step: Step::CatchingUp { target_offset },
-                ..
-            }) => *target_offset,
+            Some(Switchover { step: Step::CatchingUp { target_offset }, .. }) => *target_offset,
             _ => -1,
         };
-        Handshake {
-            wanted: self.wanted,
-            target_offset,
-            caught_up_offset: self.caught_up_offset,
-        }
+        Handshake { wanted: self.wanted, target_offset, caught_up_offset: self.caught_up_offset }
     }
 
     pub(super) fn advance_switchover(&mut self, now: Time, out: &mut Actions) {
@@ -237,11 +205,7 @@ impl Node {
             self.call_off(now, "the address was lost meanwhile".to_string(), out);
             return;
         }
-        if self
-            .switchover
-            .as_ref()
-            .is_some_and(|switchover| now >= switchover.deadline)
-        {
+        if self.switchover.as_ref().is_some_and(|switchover| now >= switchover.deadline) {
             let why = match self.switchover.as_ref().map(|switchover| switchover.step) {
                 Some(Step::Pausing | Step::Measuring { .. }) => "Redis did not answer",
                 Some(Step::CatchingUp { .. }) => "the standby did not catch up in time",
@@ -287,9 +251,7 @@ impl Node {
 
     fn leave_and_stop(&mut self, now: Time, out: &mut Actions) {
         if matches!(self.phase, Phase::Active(_)) {
-            self.phase = Phase::Stopping {
-                until: now + Duration::from_millis(50),
-            };
+            self.phase = Phase::Stopping { until: now + Duration::from_millis(50) };
             self.leave(now, Cause::DaemonStopping, out);
         } else {
             self.stop(out);

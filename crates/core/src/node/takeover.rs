@@ -31,12 +31,7 @@ enum Step {
     /// For answers to duplicate-address probes.
     Probing { rounds_left: u32 },
     /// For every received byte to be applied, as told by INFO asked after the takeover began.
-    Draining {
-        until: Time,
-        info: u64,
-        last: Option<(i64, i64)>,
-        unchanged: u32,
-    },
+    Draining { until: Time, info: u64, last: Option<(i64, i64)>, unchanged: u32 },
     /// For the answer to `REPLICAOF NO ONE`.
     Promoting,
     /// For INFO to say `role:master`.
@@ -53,6 +48,8 @@ pub(super) struct Takeover {
     step: Step,
     /// When the step is looked at again.
     pub(super) deadline: Time,
+    /// When the fence was told to open, or to go on.
+    fence_at: Time,
 }
 
 impl Node {
@@ -105,22 +102,10 @@ impl Node {
             self.after_probing(now, out)
         } else {
             out.push(Action::Probe);
-            (
-                Step::Probing {
-                    rounds_left: PROBE_ROUNDS - 1,
-                },
-                now + PROBE_WAIT,
-            )
+            (Step::Probing { rounds_left: PROBE_ROUNDS - 1 }, now + PROBE_WAIT)
         };
-        let takeover = Takeover {
-            step: step.0,
-            deadline: step.1,
-        };
-        self.enter(
-            Phase::TakingOver(takeover),
-            format!("taking over: {cause}"),
-            out,
-        );
+        let takeover = Takeover { step: step.0, deadline: step.1, fence_at: now };
+        self.enter(Phase::TakingOver(takeover), format!("taking over: {cause}"), out);
     }
 
     fn after_probing(&mut self, now: Time, out: &mut Actions) -> (Step, Time) {
@@ -130,21 +115,14 @@ impl Node {
             (Step::Verifying { until, info }, until)
         } else {
             let until = now + self.config.timing.drain_timeout;
-            (
-                Step::Draining {
-                    until,
-                    info,
-                    last: None,
-                    unchanged: 0,
-                },
-                until,
-            )
+            (Step::Draining { until, info, last: None, unchanged: 0 }, until)
         }
     }
 
     fn step(&mut self, step: Step, deadline: Time) {
         if let Phase::TakingOver(takeover) = &mut self.phase {
-            *takeover = Takeover { step, deadline };
+            takeover.step = step;
+            takeover.deadline = deadline;
         }
     }
 
@@ -163,37 +141,15 @@ impl Node {
             }
             Step::Probing { rounds_left } => {
                 out.push(Action::Probe);
-                self.step(
-                    Step::Probing {
-                        rounds_left: rounds_left - 1,
-                    },
-                    now + PROBE_WAIT,
-                );
+                self.step(Step::Probing { rounds_left: rounds_left - 1 }, now + PROBE_WAIT);
             }
             Step::Draining { until, .. } if now >= until => self.promote(now, out),
-            Step::Draining {
-                until,
-                last,
-                unchanged,
-                ..
-            } => {
+            Step::Draining { until, last, unchanged, .. } => {
                 let info = self.monitor.demand_info(out);
-                self.step(
-                    Step::Draining {
-                        until,
-                        info,
-                        last,
-                        unchanged,
-                    },
-                    until,
-                );
+                self.step(Step::Draining { until, info, last, unchanged }, until);
             }
             Step::Promoting => {
-                self.takeover_failed(
-                    now,
-                    "Redis did not answer REPLICAOF NO ONE".to_string(),
-                    out,
-                );
+                self.takeover_failed(now, "Redis did not answer REPLICAOF NO ONE".to_string(), out);
             }
             Step::Verifying { until, .. } if now >= until => {
                 self.takeover_failed(now, "Redis did not become a primary".to_string(), out);
@@ -221,22 +177,13 @@ impl Node {
                 self.begin_generation(out);
                 self.claim(now, out);
             }
-            Step::Draining {
-                until,
-                info: number,
-                last,
-                unchanged,
-            } => {
+            Step::Draining { until, info: number, last, unchanged } => {
                 let Some(info) = &self.monitor.info else {
                     return;
                 };
                 let applied = info.slave_repl_offset.unwrap_or(-1);
                 let read = info.slave_read_repl_offset.unwrap_or(applied);
-                let unchanged = if last == Some((read, applied)) {
-                    unchanged + 1
-                } else {
-                    0
-                };
+                let unchanged = if last == Some((read, applied)) { unchanged + 1 } else { 0 };
                 // A closed link has been read to its end. An open one may still deliver what the
                 // dead primary's kernel had taken over, so it is looked at again. Bytes that were
                 // read and are not applied after several looks are half a command: its other half
@@ -250,12 +197,7 @@ impl Node {
                     self.promote(now, out);
                 } else {
                     let last = Some((read, applied));
-                    let step = Step::Draining {
-                        until,
-                        info: number,
-                        last,
-                        unchanged,
-                    };
+                    let step = Step::Draining { until, info: number, last, unchanged };
                     self.step(step, now + DRAIN_LOOK);
                 }
             }
@@ -272,13 +214,7 @@ impl Node {
 
     /// `REPLICAOF NO ONE` was answered.
     pub(super) fn promoted(&mut self, now: Time, result: Result<(), String>, out: &mut Actions) {
-        if !matches!(
-            self.phase,
-            Phase::TakingOver(Takeover {
-                step: Step::Promoting,
-                ..
-            })
-        ) {
+        if !matches!(self.phase, Phase::TakingOver(Takeover { step: Step::Promoting, .. })) {
             return;
         }
         match result {
@@ -301,11 +237,7 @@ impl Node {
             .as_ref()
             .is_some_and(|timeline| matches!(timeline.cause, Cause::Adopted | Cause::Stalled));
         if !(taken_as_it_was && self.vouched() && self.generation.0 > 0) {
-            let known = self
-                .peer
-                .report
-                .as_ref()
-                .map_or(0, |report| report.generation);
+            let known = self.peer.report.as_ref().map_or(0, |report| report.generation);
             self.generation = Generation(self.generation.0.max(known) + 1);
             out.push(Action::Tell(Event::GenerationChanged(self.generation)));
         }
@@ -316,15 +248,9 @@ impl Node {
     /// Redis is a primary: open the fence, then add the addresses, then tell the network.
     pub(super) fn claim(&mut self, now: Time, out: &mut Actions) {
         let deadline = now + self.config.timing.promote_timeout;
-        if !matches!(self.phase, Phase::TakingOver(_)) {
-            let takeover = Takeover {
-                step: Step::Fencing,
-                deadline,
-            };
-            let reason = self.reason.clone();
-            self.enter(Phase::TakingOver(takeover), reason, out);
+        if let Phase::TakingOver(takeover) = &mut self.phase {
+            *takeover = Takeover { step: Step::Fencing, deadline, fence_at: now };
         }
-        self.step(Step::Fencing, deadline);
         out.push(Action::OpenSource);
         out.push(Action::OpenFence(vrrp::fence_life(&self.config)));
     }
@@ -332,10 +258,7 @@ impl Node {
     /// An earlier run's right is still alive: go on where it was, if the kernel agrees.
     pub(super) fn resume(&mut self, now: Time, out: &mut Actions) {
         let deadline = now + self.config.timing.promote_timeout;
-        let takeover = Takeover {
-            step: Step::Fencing,
-            deadline,
-        };
+        let takeover = Takeover { step: Step::Fencing, deadline, fence_at: now };
         self.enter(Phase::TakingOver(takeover), self.reason.clone(), out);
         out.push(Action::RenewFence(vrrp::fence_life(&self.config)));
     }
@@ -375,14 +298,18 @@ impl Node {
         self.mark(now, Mark::Claim);
         self.leaving = None;
         self.peer.advert_at = None;
-        let active = Active::new(now, &self.config);
+        let fence_at = match &self.phase {
+            Phase::TakingOver(takeover) => takeover.fence_at,
+            _ => now,
+        };
+        let active = Active::new(now, fence_at, &self.config);
         let reason = match &self.timeline {
             Some(timeline) => format!("took over: {}", timeline.cause),
             None => self.reason.clone(),
         };
         self.enter(Phase::Active(active), reason, out);
-        self.send_advert(now, out);
-        out.push(Action::Announce);
+        self.emit_advert(now, out);
+        self.advance_active(now, out);
         self.mark(now, Mark::Announce);
         self.publish_timeline(now, out);
     }
@@ -418,9 +345,7 @@ impl Node {
     }
 
     pub(super) fn takeover_failed(&mut self, now: Time, reason: String, out: &mut Actions) {
-        out.push(Action::Tell(Event::TakeoverFailed {
-            reason: reason.clone(),
-        }));
+        out.push(Action::Tell(Event::TakeoverFailed { reason: reason.clone() }));
         out.push(Action::EndProbe);
         out.push(Action::RemoveVips);
         out.push(Action::CloseFence { and_source: false });
@@ -438,13 +363,8 @@ impl Node {
         mac: [u8; 6],
         out: &mut Actions,
     ) {
-        let probing = matches!(
-            self.phase,
-            Phase::TakingOver(Takeover {
-                step: Step::Probing { .. },
-                ..
-            })
-        );
+        let probing =
+            matches!(self.phase, Phase::TakingOver(Takeover { step: Step::Probing { .. }, .. }));
         if !probing {
             return;
         }

@@ -30,10 +30,7 @@ fn without_target_mac(mut frame: Vec<u8>) -> Vec<u8> {
 //# the announcement
 #[test]
 fn gratuitous_is_keepaliveds_but_for_the_ignored_field() {
-    assert_eq!(
-        gratuitous(OURS, VIP).to_vec(),
-        without_target_mac(hex(KEEPALIVED_GRATUITOUS))
-    );
+    assert_eq!(gratuitous(OURS, VIP).to_vec(), without_target_mac(hex(KEEPALIVED_GRATUITOUS)));
 }
 
 //= https://www.rfc-editor.org/rfc/rfc5227#section-2.1.1
@@ -56,13 +53,7 @@ fn captured_frames_parse() {
         (LINUX_REPLY, Operation::Reply, THEIRS, peer, OURS, nobody),
     ];
     for (bytes, operation, sender_mac, sender_ip, target_mac, target_ip) in rows {
-        let want = Arp {
-            operation,
-            sender_mac,
-            sender_ip,
-            target_mac,
-            target_ip,
-        };
+        let want = Arp { operation, sender_mac, sender_ip, target_mac, target_ip };
         assert_eq!(parse(&hex(bytes)), Ok(want));
         // As it arrives over a wire, padded to 60 bytes.
         let mut padded = hex(bytes);
@@ -79,10 +70,7 @@ fn malformed_frames_are_refused() {
         parse(&frame).unwrap_err()
     };
     assert_eq!(parse(&[]), Err(ParseError::Truncated { have: 0 }));
-    assert_eq!(
-        parse(&hex(LINUX_REPLY)[..41]),
-        Err(ParseError::Truncated { have: 41 })
-    );
+    assert_eq!(parse(&hex(LINUX_REPLY)[..41]), Err(ParseError::Truncated { have: 41 }));
     let rows = [
         ("IPv4, not ARP", 13, 0x00, ParseError::EtherType(0x0800)),
         ("VLAN tag", 12, 0x81, ParseError::EtherType(0x8106)),

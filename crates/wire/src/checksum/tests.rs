@@ -26,10 +26,7 @@ fn table() {
 fn pieces_and_whole_agree() {
     let data: [u8; 64] = core::array::from_fn(|i| (i * 37 % 251) as u8);
     let (head, tail) = data.split_at(22);
-    assert_eq!(
-        Sum::default().add(head).add(tail).finish(),
-        Sum::default().add(&data).finish()
-    );
+    assert_eq!(Sum::default().add(head).add(tail).finish(), Sum::default().add(&data).finish());
 }
 
 #[test]

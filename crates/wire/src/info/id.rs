@@ -63,11 +63,7 @@ fn from_hex(text: &str) -> Result<[u8; 20], IdError> {
     if pairs.len() != 20 || !odd.is_empty() {
         return Err(IdError);
     }
-    let digit = |byte: u8| {
-        char::from(byte)
-            .to_digit(16)
-            .and_then(|value| u8::try_from(value).ok())
-    };
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
     let mut id = [0; 20];
     for (byte, [high, low]) in id.iter_mut().zip(pairs) {
         let (Some(high), Some(low)) = (digit(*high), digit(*low)) else {

@@ -113,11 +113,7 @@ fn captured_primary() {
         ..pair()
     };
     assert_eq!(Info::parse(PRIMARY), want);
-    assert_eq!(
-        Info::parse(PRIMARY.replace('\n', "\r\n")),
-        want,
-        "as the server sends it"
-    );
+    assert_eq!(Info::parse(PRIMARY.replace('\n', "\r\n")), want, "as the server sends it");
 }
 
 #[test]
@@ -161,14 +157,8 @@ fn valkey_8() {
     assert_eq!(info.valkey_version.as_deref(), Some("8.1.1"));
     assert_eq!(info.redis_version.as_deref(), Some("7.2.4"));
     assert_eq!(info.mode, Some(Mode::Standalone));
-    assert_eq!(
-        info.master_failover_state,
-        Some(FailoverState::WaitingForSync)
-    );
-    assert_eq!(
-        info.master_replid,
-        repl_id("c6e2cb399437b90985693d75a92988e9b3075192")
-    );
+    assert_eq!(info.master_failover_state, Some(FailoverState::WaitingForSync));
+    assert_eq!(info.master_replid, repl_id("c6e2cb399437b90985693d75a92988e9b3075192"));
     assert_eq!(info.second_repl_offset, Some(-1));
     let lines: Vec<_> = info
         .replicas
@@ -211,27 +201,11 @@ fn keys_are_summed_and_told_apart_from_silence() {
     let rows = [
         ("no section", "# Cluster\r\ncluster_enabled:0\r\n", None),
         ("an empty server", "# Keyspace\r\n", Some(0)),
-        (
-            "one database",
-            "# Keyspace\r\ndb0:keys=7,expires=1,avg_ttl=0\r\n",
-            Some(7),
-        ),
-        (
-            "two",
-            "# Keyspace\r\ndb0:keys=7,expires=0\r\ndb15:keys=5,expires=0\r\n",
-            Some(12),
-        ),
+        ("one database", "# Keyspace\r\ndb0:keys=7,expires=1,avg_ttl=0\r\n", Some(7)),
+        ("two", "# Keyspace\r\ndb0:keys=7,expires=0\r\ndb15:keys=5,expires=0\r\n", Some(12)),
         ("header cut off", "db0:keys=7,expires=0\r\n", Some(7)),
-        (
-            "absurd",
-            "db0:keys=18446744073709551615\r\ndb1:keys=2\r\n",
-            Some(u64::MAX),
-        ),
-        (
-            "not a database",
-            "# Keyspace\r\ndbx:keys=7\r\ndb:keys=7\r\n",
-            Some(0),
-        ),
+        ("absurd", "db0:keys=18446744073709551615\r\ndb1:keys=2\r\n", Some(u64::MAX)),
+        ("not a database", "# Keyspace\r\ndbx:keys=7\r\ndb:keys=7\r\n", Some(0)),
     ];
     for (name, text, want) in rows {
         assert_eq!(Info::parse(text).keys, want, "{name}");
@@ -241,18 +215,12 @@ fn keys_are_summed_and_told_apart_from_silence() {
 #[test]
 fn replica_lines() {
     let rows = [
-        (
-            "ip=::1,port=6379,state=send_bulk,offset=0,lag=0",
-            Some(("::1", ReplicaState::SendBulk)),
-        ),
+        ("ip=::1,port=6379,state=send_bulk,offset=0,lag=0", Some(("::1", ReplicaState::SendBulk))),
         (
             "ip=a.example,port=0,state=wait_bgsave,offset=0,lag=0",
             Some(("a.example", ReplicaState::WaitBgsave)),
         ),
-        (
-            "lag=1,offset=5,state=online,port=1,ip=h,new=field",
-            Some(("h", ReplicaState::Online)),
-        ),
+        ("lag=1,offset=5,state=online,port=1,ip=h,new=field", Some(("h", ReplicaState::Online))),
         ("ip=h,port=1,state=online,offset=5", None),
         ("ip=h,port=65536,state=online,offset=5,lag=0", None),
         ("127.0.0.1,6379,online", None), // Redis 2.6
@@ -260,10 +228,7 @@ fn replica_lines() {
     ];
     for (line, want) in rows {
         let info = Info::parse(format!("slave0:{line}\r\n"));
-        let got = info
-            .replicas
-            .first()
-            .map(|line| (line.ip.as_str(), line.state.clone()));
+        let got = info.replicas.first().map(|line| (line.ip.as_str(), line.state.clone()));
         assert_eq!(got, want, "{line}");
     }
 }
@@ -279,11 +244,7 @@ fn nonsense_is_not_told_from_silence() {
 fn the_first_of_a_repeated_field_counts() {
     let info = Info::parse("role:slave\r\nrole:master\r\nloading:x\r\nloading:1\r\n");
     assert_eq!(info.role, Some(Role::Replica));
-    assert_eq!(
-        info.loading,
-        Some(true),
-        "nonsense does not occupy the place"
-    );
+    assert_eq!(info.loading, Some(true), "nonsense does not occupy the place");
 }
 
 #[test]
@@ -301,13 +262,7 @@ fn ids() {
     assert_eq!(format!("{id:?}"), format!("ReplId({text})"));
     assert_eq!(format!("{id:.8}"), "c6e2cb39");
     assert_eq!(text.to_uppercase().parse(), Ok(id));
-    for bad in [
-        "",
-        "c6",
-        &text[1..],
-        &format!("{text}0"),
-        &text.replace('c', "g"),
-    ] {
+    for bad in ["", "c6", &text[1..], &format!("{text}0"), &text.replace('c', "g")] {
         assert_eq!(bad.parse::<ReplId>(), Err(IdError), "{bad}");
         assert_eq!(bad.parse::<RunId>(), Err(IdError), "{bad}");
     }

@@ -33,11 +33,7 @@ fn lengths_are_the_headers_own() {
         ("router alert", "46c0 001a 0001 0000 ff70 0000 c0000201 e0000012  9404 0000  aabb", "aabb"),
     ];
     for (name, bytes, payload) in rows {
-        assert_eq!(
-            parse_ipv4(&hex(bytes)).unwrap().payload,
-            hex(payload),
-            "{name}"
-        );
+        assert_eq!(parse_ipv4(&hex(bytes)).unwrap().payload, hex(payload), "{name}");
     }
 }
 

@@ -37,15 +37,10 @@ fn ip(text: &str) -> Ipv6Addr {
 //# the unsolicited advertisement
 #[test]
 fn unsolicited_advertisement_is_keepaliveds() {
-    for (address, want) in [
-        ("2001:db8::100", KEEPALIVED_GLOBAL),
-        ("fe80::5e:51", KEEPALIVED_LINK_LOCAL),
-    ] {
-        assert_eq!(
-            unsolicited_advertisement(OURS, ip(address)).to_vec(),
-            hex(want),
-            "{address}"
-        );
+    for (address, want) in
+        [("2001:db8::100", KEEPALIVED_GLOBAL), ("fe80::5e:51", KEEPALIVED_LINK_LOCAL)]
+    {
+        assert_eq!(unsolicited_advertisement(OURS, ip(address)).to_vec(), hex(want), "{address}");
     }
 }
 
@@ -56,9 +51,7 @@ fn unsolicited_advertisement_is_keepaliveds() {
 fn probe_is_linuxs_without_the_nonce() {
     let probe = probe(OURS, ip("2001:db8::100"));
     let linux = hex(LINUX_PROBE);
-    let changed: Vec<usize> = (0..PROBE_LEN)
-        .filter(|at| probe[*at] != linux[*at])
-        .collect();
+    let changed: Vec<usize> = (0..PROBE_LEN).filter(|at| probe[*at] != linux[*at]).collect();
     // The low byte of the payload length, and the checksum, are all that the option changes.
     assert_eq!(changed, [19, CHECKSUM_AT, CHECKSUM_AT + 1]);
     assert!(parse(&probe).unwrap().is_probe());
@@ -66,11 +59,7 @@ fn probe_is_linuxs_without_the_nonce() {
 
 #[test]
 fn captured_frames_parse() {
-    let claim = |router| Kind::Advertisement {
-        router,
-        solicited: false,
-        overriding: true,
-    };
+    let claim = |router| Kind::Advertisement { router, solicited: false, overriding: true };
     let vip = "2001:db8::100";
     let frr = [0x00, 0x00, 0x5e, 0x00, 0x02, 0x33];
     #[rustfmt::skip]
@@ -83,14 +72,7 @@ fn captured_frames_parse() {
     ];
     for (bytes, kind, source_mac, src, dst, target, link_layer) in rows {
         let (src, dst, target) = (ip(src), ip(dst), ip(target));
-        let want = Ndp {
-            kind,
-            source_mac,
-            src,
-            dst,
-            target,
-            link_layer,
-        };
+        let want = Ndp { kind, source_mac, src, dst, target, link_layer };
         assert_eq!(parse(&hex(bytes)), Ok(want));
         let mut padded = hex(bytes);
         padded.extend([0; 10]);
@@ -111,9 +93,7 @@ fn changed(frame: &str, changes: &Changes) -> Vec<u8> {
     let (src, dst) = two_addresses(frame[22..54].try_into().unwrap());
     let len = u16::from_be_bytes([frame[18], frame[19]]);
     let end = frame.len().min(54 + usize::from(len));
-    let sum = checksum::pseudo_v6(src, dst, 58, len)
-        .add(&frame[54..end])
-        .finish();
+    let sum = checksum::pseudo_v6(src, dst, 58, len).add(&frame[54..end]).finish();
     frame[CHECKSUM_AT..CHECKSUM_AT + 2].copy_from_slice(&sum.to_be_bytes());
     frame
 }
@@ -161,10 +141,7 @@ fn each_check_refuses() {
 //# the RFC's own example
 #[test]
 fn solicited_node_example() {
-    assert_eq!(
-        solicited_node(ip("4037::1:800:200e:8c6c")),
-        ip("ff02::1:ff0e:8c6c")
-    );
+    assert_eq!(solicited_node(ip("4037::1:800:200e:8c6c")), ip("ff02::1:ff0e:8c6c"));
 }
 
 #[test]
@@ -179,9 +156,7 @@ fn hostile_bytes_do_not_panic() {
         if let Some(field) = message.get_mut(2..4) {
             field.fill(0);
             let len = u16::try_from(message.len()).unwrap();
-            let sum = checksum::pseudo_v6(src, dst, 58, len)
-                .add(&message)
-                .finish();
+            let sum = checksum::pseudo_v6(src, dst, 58, len).add(&message).finish();
             message[2..4].copy_from_slice(&sum.to_be_bytes());
         }
         let _ = parse_message(&message, src, dst);

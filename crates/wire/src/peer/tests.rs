@@ -25,16 +25,8 @@ fn full() -> Report {
             version: (7, 0),
             valkey: false,
         },
-        leaving: Some(Leaving {
-            cause: Cause::RedisHung,
-            noticed_ago_us: 10,
-            fenced_ago_us: 5,
-        }),
-        handshake: Handshake {
-            wanted: 1,
-            target_offset: 20,
-            caught_up_offset: -1,
-        },
+        leaving: Some(Leaving { cause: Cause::RedisHung, noticed_ago_us: 10, fenced_ago_us: 5 }),
+        handshake: Handshake { wanted: 1, target_offset: 20, caught_up_offset: -1 },
         failover: Some(Failover {
             cause: Cause::PeerSilent,
             generation: 3,
@@ -55,11 +47,7 @@ fn a_report_survives_the_round_trip() {
 fn every_prefix_is_truncated_and_none_panics() {
     let bytes = full().encode();
     for len in 0..bytes.len() {
-        assert_eq!(
-            Report::decode(&bytes[..len]),
-            Err(ParseError::Truncated),
-            "length {len}"
-        );
+        assert_eq!(Report::decode(&bytes[..len]), Err(ParseError::Truncated), "length {len}");
     }
 }
 

@@ -28,12 +28,7 @@ pub struct Limits {
 impl Default for Limits {
     /// Generous for what Keepair asks a server: a `CLIENT LIST` of 20,000 clients fits.
     fn default() -> Self {
-        Self {
-            depth: 16,
-            bulk_bytes: 8 << 20,
-            elements: 1 << 16,
-            message_bytes: 16 << 20,
-        }
+        Self { depth: 16, bulk_bytes: 8 << 20, elements: 1 << 16, message_bytes: 16 << 20 }
     }
 }
 
@@ -101,10 +96,7 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder at the start of a stream.
     pub fn new(limits: Limits) -> Self {
-        Self {
-            limits,
-            ..Self::default()
-        }
+        Self { limits, ..Self::default() }
     }
 
     /// Takes the next bytes of the stream. They are dropped once the stream has failed.
@@ -225,11 +217,7 @@ impl Partial {
                     return Err(DecodeError::TooDeep);
                 }
                 // Nothing is reserved: the claim may be a lie.
-                self.open.push(Open {
-                    kind,
-                    missing,
-                    items: Vec::new(),
-                });
+                self.open.push(Open { kind, missing, items: Vec::new() });
             }
         }
         while let Some(full) = self.open.pop_if(|open| open.missing == 0) {
@@ -289,11 +277,7 @@ fn read_token(
         // The last byte may be the first half of the end of line.
         *searched = buf.len().saturating_sub(1);
         let longest = limits.bulk_bytes.saturating_add(b"+\r".len()).min(budget);
-        return if buf.len() > longest {
-            Err(DecodeError::TooLong)
-        } else {
-            Ok(None)
-        };
+        return if buf.len() > longest { Err(DecodeError::TooLong) } else { Ok(None) };
     };
     *searched = end;
     let line = buf.get(1..end).unwrap_or_default();
@@ -357,10 +341,9 @@ fn read_string(
     let value = match kind {
         b'!' => Value::Error(bytes.to_vec()),
         b'=' => match *bytes {
-            [a, b, c, b':', ref text @ ..] => Value::Verbatim {
-                format: [a, b, c],
-                text: text.to_vec(),
-            },
+            [a, b, c, b':', ref text @ ..] => {
+                Value::Verbatim { format: [a, b, c], text: text.to_vec() }
+            }
             _ => return Err(DecodeError::Verbatim),
         },
         _ => Value::Bulk(bytes.to_vec()),
@@ -386,9 +369,7 @@ fn read_aggregate(kind: u8, line: &[u8]) -> Result<Token, DecodeError> {
 /// Where the first CR LF at or after `from` begins.
 fn find_end_of_line(buf: &[u8], from: usize) -> Option<usize> {
     let tail = buf.get(from..)?;
-    tail.windows(2)
-        .position(|pair| pair == b"\r\n")
-        .map(|at| from.saturating_add(at))
+    tail.windows(2).position(|pair| pair == b"\r\n").map(|at| from.saturating_add(at))
 }
 
 /// Decimal digits only: no sign, no blank.
@@ -406,10 +387,7 @@ fn number(line: &[u8]) -> Option<i64> {
 
 /// Decimal digits with an optional sign.
 fn big_number(line: &[u8]) -> Option<String> {
-    let digits = line
-        .strip_prefix(b"-")
-        .or(line.strip_prefix(b"+"))
-        .unwrap_or(line);
+    let digits = line.strip_prefix(b"-").or(line.strip_prefix(b"+")).unwrap_or(line);
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }

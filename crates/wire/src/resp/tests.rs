@@ -49,11 +49,7 @@ const SESSION: &[&[u8]] = &[
 
 fn role(offset: i64) -> Value {
     let replica = Value::Array(vec![bulk("127.0.0.1"), bulk("7002"), bulk("290")]);
-    Value::Array(vec![
-        bulk("master"),
-        int(offset),
-        Value::Array(vec![replica]),
-    ])
+    Value::Array(vec![bulk("master"), int(offset), Value::Array(vec![replica])])
 }
 
 fn session_values() -> Vec<Value> {
@@ -74,10 +70,7 @@ fn session_values() -> Vec<Value> {
         Value::Null,
         simple("OK"),
         error("ERR unknown command 'FOO', with args beginning with: "),
-        Value::Verbatim {
-            format: *b"txt",
-            text: vec![],
-        },
+        Value::Verbatim { format: *b"txt", text: vec![] },
         Value::Double("3378080408407459".into()),
         Value::Set(vec![]),
         Value::Array(hello(2).into_iter().flat_map(|(k, v)| [k, v]).collect()),
@@ -194,12 +187,7 @@ fn malformed_bytes_are_refused() {
 
 #[test]
 fn limits_are_exact() {
-    let limits = Limits {
-        depth: 2,
-        bulk_bytes: 4,
-        elements: 5,
-        message_bytes: 30,
-    };
+    let limits = Limits { depth: 2, bulk_bytes: 4, elements: 5, message_bytes: 30 };
     #[rustfmt::skip]
     let rows: &[(&[u8], Option<DecodeError>)] = &[
         (b"$4\r\nabcd\r\n",               None),
@@ -219,11 +207,7 @@ fn limits_are_exact() {
     for (bytes, want) in rows {
         let got = decode(bytes, &limits);
         match want {
-            None => assert!(
-                matches!(got, Ok(Some(_))),
-                "{}: {got:?}",
-                bytes.escape_ascii()
-            ),
+            None => assert!(matches!(got, Ok(Some(_))), "{}: {got:?}", bytes.escape_ascii()),
             Some(want) => assert_eq!(got, Err(*want), "{}", bytes.escape_ascii()),
         }
     }
@@ -237,23 +221,12 @@ fn a_claim_is_refused_before_its_bytes_come() {
         (b"*1\r\n*60000\r\n%60000\r\n", DecodeError::TooMany),
     ];
     for (bytes, want) in rows {
-        assert_eq!(
-            decode(bytes, &Limits::default()),
-            Err(*want),
-            "{}",
-            bytes.escape_ascii()
-        );
+        assert_eq!(decode(bytes, &Limits::default()), Err(*want), "{}", bytes.escape_ascii());
     }
     let endless = vec![b'+'; Limits::default().bulk_bytes + 3];
-    assert_eq!(
-        decode(&endless, &Limits::default()),
-        Err(DecodeError::TooLong)
-    );
+    assert_eq!(decode(&endless, &Limits::default()), Err(DecodeError::TooLong));
     let nested = b"*1\r\n".repeat(1_000_000);
-    assert_eq!(
-        decode(&nested, &Limits::default()),
-        Err(DecodeError::TooDeep)
-    );
+    assert_eq!(decode(&nested, &Limits::default()), Err(DecodeError::TooDeep));
 }
 
 #[test]
@@ -272,11 +245,9 @@ fn a_failed_stream_stays_failed() {
 fn long_replies_in_small_pieces_take_linear_time() {
     let line = [b"+".as_slice(), &vec![b'x'; 2_000_000], b"\r\n"].concat();
     let string = [b"$2000000\r\n".as_slice(), &vec![b'x'; 2_000_000], b"\r\n"].concat();
-    let list = [
-        b"*60000\r\n".as_slice(),
-        &b"$27\r\nabcdefghijklmnopqrstuvwxyz0\r\n".repeat(60_000),
-    ]
-    .concat();
+    let list =
+        [b"*60000\r\n".as_slice(), &b"$27\r\nabcdefghijklmnopqrstuvwxyz0\r\n".repeat(60_000)]
+            .concat();
     for stream in [line, string, list] {
         let mut decoder = Decoder::new(Limits::default());
         let mut values = 0;
@@ -303,10 +274,7 @@ fn commands_are_arrays_of_bulk_strings() {
 
 #[test]
 fn accessors() {
-    let txt = Value::Verbatim {
-        format: *b"txt",
-        text: b"role:master".to_vec(),
-    };
+    let txt = Value::Verbatim { format: *b"txt", text: b"role:master".to_vec() };
     let binary = Value::Bulk(vec![0xff]);
     let loading = error("LOADING Redis is loading the dataset in memory");
 
@@ -329,19 +297,12 @@ fn accessors() {
     assert_eq!(error("oops").error_code(), Some(""));
     assert_eq!(simple("OK").error_code(), None);
     assert_eq!(error("ERR bad").as_error().as_deref(), Some("ERR bad"));
-    assert_eq!(
-        Value::Error(b"ERR \xff".to_vec()).as_error().as_deref(),
-        Some("ERR \u{fffd}")
-    );
+    assert_eq!(Value::Error(b"ERR \xff".to_vec()).as_error().as_deref(), Some("ERR \u{fffd}"));
     assert_eq!(simple("ERR").as_error(), None);
     assert!(Value::Null.is_null() && !bulk("").is_null());
 
     // HELLO, under RESP3 and RESP2.
-    let [map, .., flat, _, _] = session_values()
-        .try_into()
-        .ok()
-        .map(|v: [Value; 11]| v)
-        .unwrap();
+    let [map, .., flat, _, _] = session_values().try_into().ok().map(|v: [Value; 11]| v).unwrap();
     for hello in [map, flat] {
         assert_eq!(hello.get("role").and_then(Value::as_str), Some("master"));
         assert_eq!(hello.get("standalone"), None, "a value is not a key");
@@ -350,12 +311,7 @@ fn accessors() {
 
 #[test]
 fn hostile_bytes_do_not_panic() {
-    let tight = Limits {
-        depth: 3,
-        bulk_bytes: 20,
-        elements: 20,
-        message_bytes: 200,
-    };
+    let tight = Limits { depth: 3, bulk_bytes: 20, elements: 20, message_bytes: 200 };
     feed_hostile_bytes(SESSION, |bytes| {
         for limits in [Limits::default(), tight] {
             let at_once = decode(bytes, &limits);

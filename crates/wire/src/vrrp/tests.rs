@@ -176,16 +176,11 @@ fn reserve_bits_are_ignored() {
 
 #[test]
 fn ipv6_has_one_form_only() {
-    let row = GOLDEN
-        .iter()
-        .find(|row| row.name.contains("IPv6 unicast"))
-        .unwrap();
+    let row = GOLDEN.iter().find(|row| row.name.contains("IPv6 unicast")).unwrap();
     let (src, dst) = (ip(row.src), ip(row.dst));
-    for form in [
-        ChecksumForm::MessageOnly,
-        ChecksumForm::PseudoHeader,
-        ChecksumForm::GroupPseudoHeader,
-    ] {
+    for form in
+        [ChecksumForm::MessageOnly, ChecksumForm::PseudoHeader, ChecksumForm::GroupPseudoHeader]
+    {
         assert_eq!(advert(row).emit(src, dst, form), hex(row.bytes), "{form:?}");
     }
     let mut message_only = hex(row.bytes);
@@ -225,10 +220,7 @@ fn hostile_bytes_do_not_panic() {
         feed_hostile_bytes(&samples, |bytes| {
             // What parses must come back as the same value.
             if let Ok((advert, form)) = parse(bytes, src, dst) {
-                assert_eq!(
-                    parse(&advert.emit(src, dst, form), src, dst),
-                    Ok((advert, form))
-                );
+                assert_eq!(parse(&advert.emit(src, dst, form), src, dst), Ok((advert, form)));
             }
         });
     }

@@ -1,0 +1,94 @@
+//! Stars in place of the passwords of a text, so that a quoted line can be pasted into a ticket.
+//!
+//! Works on broken text, where no parser can say what is a value: it looks for words that name a
+//! password, misspelt ones included, and stars what follows. Better a star too many.
+
+use crate::keys::nearest::distance;
+
+/// `text` with as many bytes and lines, but stars for what follows a password's name.
+pub(super) fn secrets(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let word_len = rest.find(|c: char| !is_word(c)).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(word_len);
+        out.push_str(word);
+        rest = after;
+        if names_secret(word) {
+            let gap = gap_len(rest);
+            if gap > 0 {
+                let (gap, value) = rest.split_at(gap);
+                let (value, after) = value.split_at(value_len(value));
+                out.push_str(gap);
+                star(value, &mut out);
+                rest = after;
+            }
+        }
+        let other_len = rest.find(is_word).unwrap_or(rest.len());
+        let (other, after) = rest.split_at(other_len);
+        out.push_str(other);
+        rest = after;
+    }
+    out
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '-'
+}
+
+fn names_secret(word: &str) -> bool {
+    // Longer words are not keys; the bound keeps the search linear.
+    if word.len() > 32 {
+        return false;
+    }
+    let word = word.to_lowercase();
+    let named = ["pass", "secret", "auth"].iter().any(|part| word.contains(part));
+    (named || distance(&word, "password") <= 2) && !word.ends_with("file")
+}
+
+/// Length of what stands between a key and its value: a closing quote, blanks, `=` or `:`.
+fn gap_len(text: &str) -> usize {
+    let unquoted = text.strip_prefix(['"', '\'']).unwrap_or(text);
+    let mut value = unquoted.trim_start_matches([' ', '\t']);
+    if let Some(after) = value.strip_prefix(['=', ':']) {
+        // A value on the next line is an error, and still a password.
+        value = after.trim_start();
+    }
+    if value.len() == unquoted.len() { 0 } else { text.len() - value.len() }
+}
+
+/// Length of the value at the beginning of `text`: a string, an array or table, else to the end of
+/// the line.
+fn value_len(text: &str) -> usize {
+    for (open, close) in [("\"\"\"", "\"\"\""), ("'''", "'''"), ("[", "]"), ("{", "}")] {
+        if let Some(inner) = text.strip_prefix(open) {
+            return inner.find(close).map_or(text.len(), |at| at + open.len() + close.len());
+        }
+    }
+    let line_len = text.find('\n').unwrap_or(text.len());
+    let mut chars = text.char_indices();
+    let quote = match chars.next() {
+        Some((_, quote @ ('"' | '\''))) => quote,
+        _ => return line_len,
+    };
+    let mut escaped = false;
+    for (at, c) in chars {
+        match c {
+            '\n' => break,
+            _ if escaped => escaped = false,
+            '\\' if quote == '"' => escaped = true,
+            _ if c == quote => return at + 1,
+            _ => {}
+        }
+    }
+    line_len
+}
+
+fn star(value: &str, out: &mut String) {
+    for c in value.chars() {
+        match c {
+            '\n' | '\r' | '"' | '\'' => out.push(c),
+            _ => out.extend(core::iter::repeat_n('*', c.len_utf8())),
+        }
+    }
+}
