@@ -1,3 +1,105 @@
-//! x
+//! The `keepair` program: command line, daemon, status. It joins `conf`, `core` and `linux`, and
+//! decides nothing about a failover itself.
 #![forbid(unsafe_code)]
-fn main() {}
+// Talking to a person on a terminal is this program's job.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod access;
+mod control;
+mod notes;
+mod operate;
+mod run;
+mod store;
+mod view;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Where a running daemon is found.
+const RUN_DIR: &str = "/run/keepair";
+/// What survives a restart of the machine.
+const STATE_DIR: &str = "/var/lib/keepair";
+
+/// Keeps a pair of Redis or Valkey servers behind one address.
+#[derive(Parser)]
+#[command(name = "keepair", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run this machine's half of the pair, in the foreground.
+    ///
+    /// SIGTERM hands over to the other machine before exiting; SIGHUP reloads the configuration.
+    Run {
+        /// The configuration, the same file on both machines.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        #[command(flatten)]
+        dirs: RunDir,
+        /// Where to keep what must survive a restart.
+        #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
+        state_dir: PathBuf,
+    },
+    /// Check a configuration file and show every mistake in it.
+    Check {
+        /// The configuration file.
+        file: PathBuf,
+    },
+    /// Show both machines: role, reason, replication, the last failover phase by phase.
+    Status {
+        /// As JSON, on one line.
+        #[arg(long)]
+        json: bool,
+        /// Again and again, once a second, until interrupted.
+        #[arg(long)]
+        watch: bool,
+        #[command(flatten)]
+        dirs: RunDir,
+    },
+    /// Move the primary to the other machine, losing nothing.
+    Switchover {
+        /// The machine that is to be the primary; by default the one that is not.
+        #[arg(long, value_name = "NAME")]
+        to: Option<String>,
+        #[command(flatten)]
+        dirs: RunDir,
+    },
+    /// Show configuration.
+    Config {
+        /// Every setting with its default, as a file to start from.
+        #[arg(long, required = true)]
+        default: bool,
+    },
+}
+
+#[derive(Args)]
+struct RunDir {
+    /// Where the daemon's control socket and lock are.
+    #[arg(long, value_name = "DIR", default_value = RUN_DIR)]
+    run_dir: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run { config, dirs, state_dir } => run::run(&config, &dirs.run_dir, &state_dir),
+        Command::Check { file } => run::check(&file),
+        Command::Status { json, watch, dirs } => operate::status(&dirs.run_dir, json, watch),
+        Command::Switchover { to, dirs } => operate::switchover(&dirs.run_dir, to.as_deref()),
+        Command::Config { default: _ } => {
+            print!("{}", keepair_conf::default_toml());
+            Ok(())
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("keepair: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

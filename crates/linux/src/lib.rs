@@ -1,1 +1,18 @@
-//! x
+//! Performs the core's actions on Linux, and turns what the kernel and Redis say into its inputs.
+#![deny(unsafe_code)]
+
+pub mod announce;
+mod datagram;
+pub mod executor;
+pub mod fence;
+mod netlink;
+mod nft;
+pub mod peer_socket;
+pub mod process;
+pub mod reactor;
+pub mod realtime;
+pub mod redis;
+pub mod rtnl;
+#[allow(unsafe_code)]
+mod sys;
+pub mod vrrp_socket;

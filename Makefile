@@ -1,0 +1,45 @@
+# `make demo` shows a failover of a real Redis pair, `make test` passes the tests. Both install what
+# they need: Debian's packages below, and the pinned Rust toolchain's own crates.
+.DELETE_ON_ERROR:
+.PHONY: demo test bench check fmt setup release sim
+
+PACKAGES := redis-server iproute2 nftables
+CARGO    ?= cargo
+SUDO     := $(if $(filter 0,$(shell id -u)),,sudo)
+
+demo: setup release
+	target/release/keepair-lab demo
+
+test: setup check
+	$(CARGO) build --workspace --locked
+	$(CARGO) build --release --locked -p keepair -p keepair-lab
+	$(CARGO) test --workspace --locked --no-fail-fast
+	target/release/keepair-lab test
+
+# Medians of five runs of every fault, as the README's table shows them.
+bench: setup release
+	target/release/keepair-lab bench --runs 5
+
+check: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(if $(shell command -v cargo-deny),$(CARGO) deny --offline check bans licenses sources)
+
+fmt:
+	$(CARGO) fmt --all
+
+sim:
+	$(CARGO) run --release --locked -p keepair-sim -- --seeds 0..1000
+
+release:
+	$(CARGO) build --release --locked -p keepair -p keepair-lab
+
+# Installs what is missing, and nothing else. A server that a package would start is not wanted.
+setup:
+	@missing=; for package in $(PACKAGES); do \
+	  dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
+	if [ -n "$$missing" ]; then \
+	  echo "installing$$missing"; \
+	  $(SUDO) apt-get update -qq && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+	    apt-get install -y -qq --no-install-recommends $$missing; fi

@@ -1,0 +1,84 @@
+//! The commands that talk to a running daemon.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+
+use crate::{control, view};
+
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+
+struct Daemon {
+    stream: UnixStream,
+    lines: BufReader<UnixStream>,
+}
+
+impl Daemon {
+    fn connect(run_dir: &Path) -> anyhow::Result<Daemon> {
+        let path = run_dir.join(control::SOCKET);
+        let stream = UnixStream::connect(&path).with_context(|| {
+            format!("no keepair answers at {}; is it running, and are you root?", path.display())
+        })?;
+        stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+        let lines = BufReader::new(stream.try_clone()?);
+        Ok(Daemon { stream, lines })
+    }
+
+    fn ask(&mut self, request: &Value) -> anyhow::Result<()> {
+        Ok(self.stream.write_all(format!("{request}\n").as_bytes())?)
+    }
+
+    fn line(&mut self) -> anyhow::Result<Value> {
+        let mut line = String::new();
+        if self.lines.read_line(&mut line).context("the daemon does not answer")? == 0 {
+            bail!("the daemon closed the connection");
+        }
+        let value: Value = serde_json::from_str(&line)?;
+        match value["error"].as_str() {
+            Some(error) => bail!("{error}"),
+            None => Ok(value),
+        }
+    }
+}
+
+/// `keepair status`.
+pub(crate) fn status(run_dir: &Path, as_json: bool, watch: bool) -> anyhow::Result<()> {
+    let mut daemon = Daemon::connect(run_dir)?;
+    loop {
+        daemon.ask(&json!({ "command": "status" }))?;
+        let answer = daemon.line()?;
+        let status = &answer["status"];
+        if as_json {
+            println!("{status}");
+        } else {
+            print!("{}", view::text(status));
+        }
+        if !watch {
+            return Ok(());
+        }
+        if !as_json {
+            println!();
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+/// `keepair switchover`.
+pub(crate) fn switchover(run_dir: &Path, to: Option<&str>) -> anyhow::Result<()> {
+    let mut daemon = Daemon::connect(run_dir)?;
+    let began = Instant::now();
+    daemon.ask(&json!({ "command": "switchover", "to": to }))?;
+    loop {
+        let answer = daemon.line().context("switchover")?;
+        if let Some(event) = answer["event"].as_str() {
+            println!("{:>9.3} ms  {event}", began.elapsed().as_secs_f64() * 1000.0);
+        }
+        if answer["done"] == true {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! `keepair run`: from a configuration file to a running node, and `keepair check`.
+
+use std::fs;
+use std::io::IsTerminal;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, anyhow, bail};
+use keepair_conf::Config;
+use keepair_core::Node;
+use keepair_core::input::{Operator, Remains};
+use keepair_core::time::Time;
+use keepair_linux::announce::Announcer;
+use keepair_linux::executor::{Executor, fence_spec};
+use keepair_linux::fence::Fence;
+use keepair_linux::peer_socket::PeerSocket;
+use keepair_linux::reactor::{Mailbox, Reactor, Request};
+use keepair_linux::realtime::{self, Wake};
+use keepair_linux::redis::Redis;
+use keepair_linux::rtnl::{Monitor, Rtnl};
+use keepair_linux::vrrp_socket::{VrrpSocket, VrrpSocketSpec};
+use nix::sys::signal::{SigSet, Signal};
+
+use crate::control::{self, Control};
+use crate::notes::{self, Hub};
+use crate::store::{self, Store};
+use crate::access;
+
+/// Real-time priority of the thread that sends adverts: above ordinary programs, below the
+/// kernel's own threads (50).
+const PRIORITY: i32 = 40;
+
+/// `keepair check`.
+pub(crate) fn check(file: &Path) -> anyhow::Result<()> {
+    let config = read(file)?;
+    let [a, b] = &config.members;
+    println!("{}: no mistakes; the pair is {} and {}", file.display(), a.name, b.name);
+    Ok(())
+}
+
+/// Reads a configuration, and shows every mistake in it.
+fn read(file: &Path) -> anyhow::Result<Config> {
+    let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    match keepair_conf::parse(&file.display().to_string(), &text) {
+        Ok((config, warnings)) => {
+            if !warnings.is_empty() {
+                eprint!("{}", keepair_conf::render(&warnings, &text, color));
+            }
+            Ok(config)
+        }
+        Err(diagnostics) => {
+            eprint!("{}", keepair_conf::render(&diagnostics, &text, color));
+            let is_error =
+                |d: &&keepair_conf::Diagnostic| d.severity == keepair_conf::Severity::Error;
+            let errors = diagnostics.iter().filter(is_error).count();
+            let s = if errors == 1 { "" } else { "s" };
+            bail!("{}: {errors} mistake{s}", file.display());
+        }
+    }
+}
+
+/// `keepair run`.
+pub(crate) fn run(file: &Path, run_dir: &Path, state_dir: &Path) -> anyhow::Result<()> {
+    // Before anything secret is read.
+    realtime::forbid_core_dumps().context("could not forbid core dumps")?;
+    let config = read(file)?;
+    let _lock = store::lock(run_dir)?;
+    let store = Store::open(state_dir, config.vrid.0)?;
+    let persisted = store.load()?;
+    let group = control::group(config.control_group.as_deref())?;
+
+    let mut rtnl = Rtnl::open().context("netlink")?;
+    let own: Vec<IpAddr> = rtnl.own_addresses()?.iter().map(|own| own.address).collect();
+    let me = config.find_own(&own).map_err(|error| anyhow!("{error}"))?;
+    let core_config = config.core_config(me);
+    let link = rtnl.link_by_name(&config.interface)?.ok_or_else(|| {
+        anyhow!("there is no interface `{}`; `ip link` lists those there are", config.interface)
+    })?;
+    let redis_access = access::load(&config, me)?;
+
+    let (sender, requests) = sync_channel(64);
+    let wake = Arc::new(Wake::new()?);
+    let mailbox = Mailbox::new(sender, wake.clone());
+    let (note_sender, note_receiver) = sync_channel(1024);
+    // Listen for changes before looking at what is, so that none falls between.
+    let monitor = Monitor::open().context("netlink notices")?;
+    let mut fence = Fence::install(fence_spec(&core_config)).map_err(lacking)?;
+    let fence_left = fence.remaining()?;
+    let own_address = core_config.own().address;
+    let executor = Executor::new(keepair_linux::executor::Parts {
+        vrrp: VrrpSocket::open(VrrpSocketSpec {
+            ifindex: link.index,
+            name: config.interface.clone(),
+            local: own_address,
+            peer: core_config.peer().address,
+            unicast: core_config.unicast,
+        })
+        .map_err(lacking)?,
+        peer: PeerSocket::open(
+            own_address,
+            core_config.peer().address,
+            config.peer_port,
+            &config.interface,
+        )
+        .with_context(|| format!("UDP port {} for the peer's reports", config.peer_port))?,
+        announcer: Announcer::open(link.index).map_err(lacking)?,
+        redis: Redis::new(redis_access),
+        config: core_config.clone(),
+        rtnl,
+        fence,
+        notes: note_sender,
+        interface: config.interface.clone(),
+        link: link.clone(),
+    });
+    let node = Node::new(core_config, Time(realtime::monotonic_us()));
+    let reactor = Reactor::new(node, executor, monitor, wake, requests)?;
+    let listener = control::open(run_dir, group)?;
+
+    let mut instance = [0u8; 8];
+    rustix::rand::getrandom(&mut instance, rustix::rand::GetRandomFlags::empty())?;
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let remains = Remains {
+        instance: u64::from_ne_bytes(instance),
+        unix_ms: u64::try_from(unix.as_millis()).unwrap_or(0),
+        fence_left,
+        link_up: link.up && link.running,
+        persisted,
+    };
+
+    // Every thread inherits the mask: signals are this thread's alone.
+    let mut signals = SigSet::empty();
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR2] {
+        signals.add(signal);
+    }
+    signals.thread_block()?;
+
+    let hub = Hub::default();
+    let spawn = |name: &str| std::thread::Builder::new().name(name.to_owned());
+    let noting = {
+        let (mailbox, hub) = (mailbox.clone(), hub.clone());
+        spawn("notes").spawn(move || notes::work(&note_receiver, &store, &mailbox, &hub))?
+    };
+    let control = Control { mailbox: mailbox.clone(), hub, group };
+    spawn("control-accept").spawn(move || control::serve(&listener, &control))?;
+    let reacting = spawn("vrrp").spawn(move || {
+        let _bell = EndBell;
+        if let Err(error) = realtime::lock_memory() {
+            eprintln!("keepair: warning: memory is not locked ({error}); adverts may be late");
+        }
+        if let Err(error) = realtime::make_realtime(PRIORITY) {
+            eprintln!("keepair: warning: no real-time priority ({error}); adverts may be late");
+        }
+        reactor.run(remains)
+    })?;
+
+    loop {
+        match signals.wait()? {
+            Signal::SIGHUP => reload(file, &config, me, &mailbox),
+            Signal::SIGUSR2 => break,
+            _ => {
+                let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+                mailbox.put(Request::Operator(Operator::Stop))?;
+            }
+        }
+    }
+    let result = reacting.join();
+    let _ = noting.join();
+    let _ = fs::remove_file(run_dir.join(control::SOCKET));
+    match result {
+        Ok(result) => result.context("the main loop ended"),
+        Err(_) => bail!("the main loop broke; the kernel stops serving the addresses by itself"),
+    }
+}
+
+/// Wakes the main thread, which waits for signals, when the real-time thread ends in whatever way.
+struct EndBell;
+
+impl Drop for EndBell {
+    fn drop(&mut self) {
+        let own = rustix::process::getpid();
+        let _ = rustix::process::kill_process(own, rustix::process::Signal::USR2);
+    }
+}
+
+/// SIGHUP: takes over a good file, and goes on with the old one otherwise.
+fn reload(file: &Path, old: &Config, me: usize, mailbox: &Mailbox) {
+    let result = read(file).and_then(|new| {
+        let fixed = |config: &Config| {
+            (
+                config.vrid,
+                config.interface.clone(),
+                config.members.clone().map(|member| (member.name, member.address)),
+                (config.peer_port, config.unicast),
+            )
+        };
+        if fixed(&new) != fixed(old) {
+            bail!(
+                "the virtual router id, the interface, the nodes, unicast and the peer port can't \
+                 change while running; restart keepair, the standby first"
+            );
+        }
+        let access = access::load(&new, me)?;
+        mailbox.put(Request::Reload(Box::new(new.core_config(me)), Box::new(access)))?;
+        Ok(())
+    });
+    if let Err(error) = result {
+        eprintln!("keepair: not reloaded, the running configuration stays: {error:#}");
+    }
+}
+
+/// Says what is missing when the kernel refuses.
+fn lacking(error: std::io::Error) -> anyhow::Error {
+    if error.kind() == std::io::ErrorKind::PermissionDenied {
+        anyhow!(
+            "{error}; keepair needs CAP_NET_ADMIN and CAP_NET_RAW: run it as root or with the unit \
+             file it comes with"
+        )
+    } else {
+        anyhow!(error)
+    }
+}

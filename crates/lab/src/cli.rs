@@ -1,0 +1,430 @@
+//! The command line.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+
+use crate::bench::{self, Series, Session, duration};
+use crate::check::{Run, failures, ms, rejoined};
+use crate::fault::{self, After, Bound, FAULTS, Fault};
+use crate::journal::Journal;
+use crate::measure::{Spacing, micros};
+use crate::report::{self, Style, Tone, say};
+use crate::rig::{Rig, RigPlan};
+use crate::sandbox::{self, Entered};
+use crate::scenario::Pace;
+use crate::steady;
+use crate::tools::{self, CannotRun, Tools};
+
+/// Two hosts, a client and a bridge in private namespaces, real Redis, faults, and a client that measures.
+#[derive(Debug, Parser)]
+#[command(name = "keepair-lab", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Mode,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Debug, Subcommand)]
+enum Mode {
+    /// Show seven faults as they happen; succeeds only if every bound held
+    Demo {
+        /// How often each fault is run
+        #[arg(long, default_value_t = 1)]
+        runs: usize,
+    },
+    /// Measure faults several times and print medians
+    Bench {
+        /// Only this fault; may be given several times
+        #[arg(long, value_name = "NAME")]
+        fault: Vec<String>,
+        /// How often each fault is run [default: the fault's own, 5 or 3]
+        #[arg(long)]
+        runs: Option<usize>,
+        /// Also write every figure to this file
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
+    /// Run every fault once and count the promises that held
+    Test {
+        /// Only this fault; may be given several times
+        #[arg(long, value_name = "NAME")]
+        fault: Vec<String>,
+        /// Leave out the faults that need gigabytes
+        #[arg(long)]
+        quick: bool,
+    },
+    /// List the faults
+    List,
+    /// Measure the lab itself: an undisturbed client, and failovers by hand without any daemon
+    Steady {
+        /// How long the client is left undisturbed
+        #[arg(long, default_value = "5s", value_parser = duration)]
+        length: Duration,
+        /// How many failovers are done by hand
+        #[arg(long, default_value_t = 3)]
+        failovers: usize,
+    },
+    /// Start a pair and open a shell on one of its hosts
+    Shell {
+        /// The host: redis-1, redis-2 or client
+        #[arg(default_value = "client")]
+        host: String,
+        /// Without the daemons
+        #[arg(long)]
+        bare: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Options {
+    /// The program under test [default: keepair, next to this program]
+    #[arg(long, global = true, value_name = "PATH")]
+    keepair: Option<PathBuf>,
+    /// The Redis to use [default: redis-server or valkey-server in PATH]
+    #[arg(long, global = true, value_name = "PATH")]
+    redis: Option<PathBuf>,
+    /// IPv6 instead of IPv4
+    #[arg(long, global = true)]
+    ipv6: bool,
+    /// Redis saves to disk, and a restarted Redis loads what it saved
+    #[arg(long, global = true)]
+    rdb: bool,
+    /// The daemons' advertisement interval
+    #[arg(long, global = true, default_value = "100ms", value_parser = duration)]
+    advert_interval: Duration,
+    /// The time between two fresh connections of the client
+    #[arg(long, global = true, default_value = "5ms", value_parser = duration)]
+    interval: Duration,
+    /// Keep the logs even if everything went well
+    #[arg(long, global = true)]
+    keep: bool,
+}
+
+/// The program: 0 if every bound held, 1 if not, 2 if the lab cannot run here.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match start(cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            report::complain(&format!("keepair-lab: {error:#}"));
+            ExitCode::from(if error.is::<CannotRun>() { 2 } else { 1 })
+        }
+    }
+}
+
+fn start(cli: Cli) -> Result<u8> {
+    let Cli { command, options } = cli;
+    let needs_keepair = match &command {
+        Mode::List => {
+            list();
+            return Ok(0);
+        }
+        Mode::Steady { .. } => false,
+        Mode::Shell { bare, .. } => !bare,
+        Mode::Demo { .. } | Mode::Bench { .. } | Mode::Test { .. } => true,
+    };
+    let faults = chosen(&command)?;
+    let tools = tools::find(options.keepair.as_deref(), options.redis.as_deref(), needs_keepair)?;
+    let scratch = match sandbox::enter()? {
+        Entered::Done(code) => return Ok(code),
+        Entered::Inside(scratch) => scratch,
+    };
+    let plan = RigPlan {
+        ipv6: options.ipv6,
+        advert_interval: options.advert_interval,
+        rdb: options.rdb,
+        ..RigPlan::default()
+    };
+    let pace = Pace { interval: options.interval, before: Duration::from_secs(1) };
+    let ok = match command {
+        Mode::List => true,
+        Mode::Steady { length, failovers } => {
+            steadily(&options, &tools, &scratch, length, failovers)?;
+            true
+        }
+        Mode::Shell { host, bare } => {
+            let plan = RigPlan { daemons: !bare, ..plan };
+            shell(plan, &tools, &scratch, &host)?;
+            true
+        }
+        Mode::Demo { runs } => {
+            let mut session = Session::new(tools, plan, pace, scratch);
+            let ok = demo(&mut session, &faults, runs)?;
+            finish(&session, ok, options.keep)?;
+            ok
+        }
+        Mode::Bench { runs, json, .. } => {
+            let mut session = Session::new(tools, plan, pace, scratch);
+            let ok = measure(&mut session, &faults, runs, json)?;
+            finish(&session, ok, options.keep)?;
+            ok
+        }
+        Mode::Test { .. } => {
+            let mut session = Session::new(tools, plan, pace, scratch);
+            let ok = test(&mut session, &faults);
+            finish(&session, ok, options.keep)?;
+            ok
+        }
+    };
+    Ok(u8::from(!ok))
+}
+
+fn chosen(mode: &Mode) -> Result<Vec<&'static Fault>> {
+    let named = |names: &[String]| -> Result<Vec<&'static Fault>> {
+        let find = |name: &String| {
+            fault::find(name).with_context(|| format!("no fault {name:?}; see keepair-lab list"))
+        };
+        names.iter().map(find).collect()
+    };
+    match mode {
+        Mode::Bench { fault, .. } | Mode::Test { fault, .. } if !fault.is_empty() => named(fault),
+        Mode::Demo { .. } => Ok(FAULTS.iter().filter(|f| f.demo).collect()),
+        Mode::Test { quick: true, .. } => {
+            Ok(FAULTS.iter().filter(|f| f.setup.needs_mb() == 0).collect())
+        }
+        _ => Ok(FAULTS.iter().collect()),
+    }
+}
+
+fn demo(session: &mut Session, faults: &[&'static Fault], runs: usize) -> Result<bool> {
+    let style = Style::detect();
+    let mut all: Vec<Series> = Vec::new();
+    for (index, fault) in faults.iter().enumerate() {
+        let mut series = Series::new(fault);
+        for _ in 0..runs.max(1) {
+            let title = format!("{}/{}  {}", index + 1, faults.len(), fault.name);
+            say(&format!("{}: {}", style.paint(Tone::Strong, &title), fault.what));
+            let journal = session.journal.clone();
+            let run = session.run(fault, &mut |rig, pair, now| {
+                let name = |i: usize| rig.hosts.get(i).map_or("", |h| h.name.as_str());
+                let (primary, replica) = (name(pair.primary), name(pair.replica));
+                say(&format!("  {primary} is the primary, {replica} its replica, a client writes"));
+                journal.show(Some(report::live(style, now)));
+            });
+            session.journal.show(None);
+            tell(style, session, fault, &run);
+            say("");
+            series.runs.push(run);
+        }
+        all.push(series);
+    }
+    bench::summary(style, &all).iter().for_each(|line| say(line));
+    Ok(all.iter().all(Series::ok))
+}
+
+fn measure(
+    session: &mut Session,
+    faults: &[&'static Fault],
+    runs: Option<usize>,
+    json: Option<PathBuf>,
+) -> Result<bool> {
+    let style = Style::detect();
+    let mut all: Vec<Series> = Vec::new();
+    for fault in faults {
+        let mut series = Series::new(fault);
+        series.skipped = session.unfit(fault);
+        if series.skipped.is_none() {
+            for _ in 0..runs.unwrap_or(fault.runs).max(1) {
+                let run = session.run(fault, &mut |_, _, _| {});
+                say(&line(fault, &run));
+                if !run.as_ref().is_ok_and(Run::ok) {
+                    post_mortem(session, &run);
+                }
+                series.runs.push(run);
+            }
+        }
+        all.push(series);
+    }
+    session.tear_down();
+    say("");
+    bench::summary(style, &all).iter().for_each(|line| say(line));
+    say("times in milliseconds; ordinary: the longest gap before the fault");
+    if let Some(file) = json {
+        let text = serde_json::to_string_pretty(&session.to_json(&all))?;
+        fs::write(&file, text + "\n").with_context(|| file.display().to_string())?;
+    }
+    Ok(all.iter().all(Series::ok))
+}
+
+fn test(session: &mut Session, faults: &[&'static Fault]) -> bool {
+    let style = Style::detect();
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    for fault in faults {
+        if let Some(why) = session.unfit(fault) {
+            say(&format!("skipped  {}: {why}", fault.name));
+            skipped += 1;
+            continue;
+        }
+        let run = session.run(fault, &mut |_, _, _| {});
+        match &run {
+            Ok(run) => {
+                let good = run.checks.iter().filter(|c| c.ok).count();
+                passed += good;
+                failed += run.checks.len() - good;
+            }
+            Err(_) => failed += 1,
+        }
+        let ok = run.as_ref().is_ok_and(Run::ok);
+        let verdict = if ok { (Tone::Good, "ok     ") } else { (Tone::Bad, "FAILED ") };
+        say(&format!("{}  {}", style.paint(verdict.0, verdict.1), line(fault, &run)));
+        if !ok {
+            post_mortem(session, &run);
+        }
+    }
+    session.tear_down();
+    let skipped = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
+    say(&format!("\n{passed} passed, {failed} failed{skipped}"));
+    failed == 0
+}
+
+/// A client as late as this distorts what it measures, and says so.
+const LATE: Duration = Duration::from_millis(3);
+
+/// A run in one line.
+fn line(fault: &Fault, run: &Result<Run>) -> String {
+    let run = match run {
+        Ok(run) => run,
+        Err(error) => return format!("{}: {error:#}", fault.name),
+    };
+    let (seen, m) = (&run.seen, &run.seen.measured);
+    let bound = match fault.bound {
+        Bound::Outage(limit) => format!(" (bound {})", limit.as_millis()),
+        Bound::Nothing => format!(" (ordinary up to {})", ms(m.ordinary.max_us)),
+        Bound::Unbounded => String::new(),
+    };
+    let lost = seen.lost.map_or("?".to_owned(), |lost| lost.to_string());
+    let mut text = format!(
+        "{}: outage {} ms{bound}, {lost} of {} lost, {} READONLY, failed: {}, rejoined: {}",
+        fault.name,
+        ms(m.outage_us),
+        m.acked,
+        m.failures("READONLY"),
+        failures(m),
+        rejoined(seen.rejoined),
+    );
+    if fault.after != After::Stayed {
+        text += &format!(", whole after {} ms", ms(seen.whole_us));
+    }
+    if m.late_us > micros(LATE) {
+        text += &format!("; the client itself was up to {} ms late", ms(m.late_us));
+    }
+    if let Some(local) = &seen.local {
+        text += &format!(
+            "; its own client: acknowledged for {} ms more, {} not on the primary, {} of these kept",
+            ms(local.still_us),
+            local.missing,
+            local.kept
+        );
+    }
+    text
+}
+
+/// A run for a person who watched it.
+fn tell(style: Style, session: &mut Session, fault: &Fault, run: &Result<Run>) {
+    if let Ok(Run { seen, .. }) = run
+        && let Some(failover) = &seen.failover
+    {
+        let phases = failover.phases.iter().map(|(phase, at)| format!("{phase} {}", ms(*at)));
+        let phases = phases.collect::<Vec<_>>().join(", ");
+        let total = ms(failover.total_us);
+        say(&format!("  keepair's own account: {}; {total} ms; {phases}", failover.cause));
+    }
+    let ok = run.as_ref().is_ok_and(Run::ok);
+    let (tone, word) = if ok { (Tone::Good, "ok") } else { (Tone::Bad, "FAILED") };
+    say(&format!("  {}  {}", style.paint(tone, word), line(fault, run)));
+    if !ok {
+        post_mortem(session, run);
+    }
+}
+
+fn post_mortem(session: &mut Session, run: &Result<Run>) {
+    if let Ok(run) = run {
+        for check in run.checks.iter().filter(|c| !c.ok) {
+            say(&format!("    did not hold: {}: {}", check.name, check.seen));
+        }
+    }
+    for line in session.last_lines() {
+        say(&format!("    {line}"));
+    }
+    say(&format!("    logs: {}", session.logs.display()));
+}
+
+fn finish(session: &Session, ok: bool, keep: bool) -> Result<()> {
+    if keep {
+        session.keep_logs()?;
+    }
+    if keep || !ok {
+        say(&format!("logs: {}", session.logs.display()));
+    }
+    Ok(())
+}
+
+fn list() {
+    let bound = |fault: &Fault| match fault.bound {
+        Bound::Outage(limit) => format!("<= {} ms", limit.as_millis()),
+        Bound::Nothing => "0".to_owned(),
+        Bound::Unbounded => "no failover".to_owned(),
+    };
+    for fault in FAULTS {
+        let mark = if fault.demo { " (demo)" } else { "" };
+        say(&format!("{:<14} {:<12} {}{mark}", fault.name, bound(fault), fault.what));
+    }
+}
+
+fn steadily(
+    options: &Options,
+    tools: &Tools,
+    scratch: &std::path::Path,
+    length: Duration,
+    failovers: usize,
+) -> Result<()> {
+    let mut rig = steady::rig(options.ipv6, &scratch.join("rig"), tools, &Journal::new())?;
+    let show = |name: &str, s: &Spacing| {
+        say(&format!(
+            "{name}: p50 {} us, p99 {} us, max {} us, of {}",
+            s.p50_us, s.p99_us, s.max_us, s.count
+        ));
+    };
+    let seen = steady::undisturbed(&mut rig, options.interval, length)?;
+    show("between acknowledged writes", &seen.spacing);
+    show("connect to acknowledgement ", &seen.latency);
+    say(&format!(
+        "the client's own timer: at most {} us late; failed writes: {}; lost: {}",
+        seen.measured.late_us,
+        failures(&seen.measured),
+        seen.lost
+    ));
+    for _ in 0..failovers {
+        let (m, lost) = steady::by_hand(&mut rig, options.interval)?;
+        let (outage, failed) = (ms(m.outage_us), failures(&m));
+        say(&format!("failover by hand: outage {outage} ms, {lost} lost, failed: {failed}"));
+    }
+    Ok(())
+}
+
+fn shell(plan: RigPlan, tools: &Tools, scratch: &std::path::Path, host: &str) -> Result<()> {
+    let rig = Rig::build(plan, &scratch.join("rig"), tools, &Journal::new())?;
+    rig.bring_up()?;
+    let mut command = Command::new(std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into()));
+    command.current_dir(&rig.dir);
+    say(&format!(
+        "redis-1 {}, redis-2 {}, the service {}; files in {}; exit ends everything",
+        rig.hosts[0].address,
+        rig.hosts[1].address,
+        rig.service(),
+        rig.dir.display()
+    ));
+    let mut child = match rig.hosts.iter().find(|h| h.name == host) {
+        Some(host) => host.namespace().spawn(command)?,
+        None if host == "client" => rig.client.spawn(command)?,
+        None => anyhow::bail!("no host {host:?}: redis-1, redis-2 or client"),
+    };
+    child.wait()?;
+    Ok(())
+}

@@ -1,0 +1,247 @@
+//! The table of faults: what each does, what it may cost, and how often it is measured.
+
+use std::time::Duration;
+
+use crate::inject::{self, Inject};
+use crate::rig::RigPlan;
+
+/// What a fault may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// No longer gap between acknowledged writes than this.
+    Outage(Duration),
+    /// No failed write, and no longer gap than without a fault.
+    Nothing,
+    /// The gap is the fault's own (Redis itself is busy); only writes and places are judged.
+    Unbounded,
+}
+
+/// Which machine is the primary afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// The other one.
+    Moved,
+    /// The same one, and it never ceased to be.
+    Stayed,
+    /// Either.
+    Either,
+}
+
+/// How the machine that fell behind must come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resync {
+    /// Its data is gone or its history another: any way.
+    Any,
+    /// Nothing diverged: without a full synchronisation.
+    Partial,
+    /// Without a full synchronisation, unless it executed writes that nobody else has: those of its own
+    /// client, or those that waited in its sockets while it was stopped.
+    PartialUnlessDiverged,
+}
+
+/// The set-up a fault is measured in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setup {
+    /// As configured on the command line.
+    Ordinary,
+    /// Advertisements every 10 ms.
+    FastAdverts,
+    /// Both Redis hold about this many megabytes.
+    Large(u64),
+}
+
+impl Setup {
+    /// The plan of the set-up, from the one given on the command line.
+    #[must_use]
+    pub fn plan(self, ordinary: &RigPlan) -> RigPlan {
+        let plan = ordinary.clone();
+        match self {
+            Self::Ordinary => plan,
+            Self::FastAdverts => RigPlan { advert_interval: Duration::from_millis(10), ..plan },
+            Self::Large(populate_mb) => RigPlan { populate_mb, ..plan },
+        }
+    }
+
+    /// How much memory must be free, in megabytes: two copies, a fork of one, and room.
+    #[must_use]
+    pub fn needs_mb(self) -> u64 {
+        match self {
+            Self::Large(mb) => mb * 7 / 2,
+            _ => 0,
+        }
+    }
+}
+
+/// A fault.
+pub struct Fault {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What happens.
+    pub what: &'static str,
+    /// What it may cost.
+    pub bound: Bound,
+    /// Where the primary is afterwards.
+    pub after: After,
+    /// How the other comes back.
+    pub resync: Resync,
+    /// Whether no client may see any error: the fault is an operator's wish.
+    pub no_errors: bool,
+    /// Whether a client on the primary's own host writes to it as well.
+    pub local_client: bool,
+    /// Whether it is part of the demonstration.
+    pub demo: bool,
+    /// Whether `nft` is needed.
+    pub needs_nft: bool,
+    /// How often `bench` measures it, unless told otherwise.
+    pub runs: usize,
+    /// Where it is measured.
+    pub setup: Setup,
+    /// Does it.
+    pub inject: Inject,
+}
+
+const fn fault(name: &'static str, what: &'static str, inject: Inject) -> Fault {
+    Fault {
+        name,
+        what,
+        bound: Bound::Unbounded,
+        after: After::Moved,
+        resync: Resync::Any,
+        no_errors: false,
+        local_client: false,
+        demo: false,
+        needs_nft: false,
+        runs: 5,
+        setup: Setup::Ordinary,
+        inject,
+    }
+}
+
+const fn within(ms: u64) -> Bound {
+    Bound::Outage(Duration::from_millis(ms))
+}
+
+/// All faults, in the order in which they are measured.
+pub const FAULTS: &[Fault] = &[
+    Fault {
+        bound: within(15),
+        demo: true,
+        ..fault("crash", "SIGKILL the primary's Redis; it restarts empty after 1 s", inject::crash)
+    },
+    Fault {
+        bound: within(400),
+        resync: Resync::PartialUnlessDiverged,
+        demo: true,
+        ..fault("hang", "SIGSTOP the primary's Redis for 3 s", inject::hang)
+    },
+    Fault {
+        bound: within(400),
+        demo: true,
+        ..fault("power", "the primary's machine loses power for 3 s", inject::power)
+    },
+    Fault {
+        bound: within(10),
+        resync: Resync::Partial,
+        no_errors: true,
+        demo: true,
+        ..fault("switchover", "an operator asks for it: keepair switchover", inject::switchover)
+    },
+    Fault {
+        bound: Bound::Nothing,
+        after: After::Stayed,
+        resync: Resync::Partial,
+        demo: true,
+        ..fault(
+            "daemon-crash",
+            "SIGKILL the Active machine's keepair; it restarts after 100 ms",
+            inject::daemon_crash,
+        )
+    },
+    Fault {
+        bound: within(400),
+        after: After::Either,
+        resync: Resync::Partial,
+        ..fault(
+            "daemon-gone",
+            "SIGKILL the Active machine's keepair; it is away for 3 s",
+            inject::daemon_gone,
+        )
+    },
+    Fault {
+        bound: within(400),
+        after: After::Either,
+        resync: Resync::Partial,
+        ..fault("daemon-stop", "SIGSTOP the Active machine's keepair for 3 s", inject::daemon_stop)
+    },
+    Fault {
+        bound: within(15),
+        demo: true,
+        ..fault(
+            "restart-empty",
+            "SIGKILL the primary's Redis; it restarts at once, empty, as a primary",
+            inject::restart_empty,
+        )
+    },
+    Fault {
+        bound: within(400),
+        resync: Resync::PartialUnlessDiverged,
+        local_client: true,
+        demo: true,
+        ..fault(
+            "unplug",
+            "the primary's cable is out for 6 s; its own client writes on",
+            inject::unplug,
+        )
+    },
+    Fault {
+        after: After::Stayed,
+        resync: Resync::Partial,
+        runs: 3,
+        ..fault("slow-script", "a Lua script keeps the primary busy for 2 s", inject::slow_script)
+    },
+    Fault {
+        after: After::Stayed,
+        resync: Resync::Partial,
+        runs: 3,
+        ..fault("debug-sleep", "DEBUG SLEEP 1 on the primary", inject::debug_sleep)
+    },
+    Fault {
+        after: After::Stayed,
+        resync: Resync::Partial,
+        needs_nft: true,
+        runs: 3,
+        ..fault("advert-loss", "5 % of all adverts are lost for 10 s", inject::advert_loss)
+    },
+    Fault {
+        bound: within(50),
+        setup: Setup::FastAdverts,
+        ..fault("power-10ms", "as power, with an advert_interval of 10 ms", inject::power)
+    },
+    Fault {
+        after: After::Stayed,
+        resync: Resync::Partial,
+        runs: 3,
+        setup: Setup::Large(1_000),
+        ..fault("bgsave", "BGSAVE of 1 GB on the primary", inject::bgsave)
+    },
+    Fault {
+        bound: within(20),
+        runs: 3,
+        setup: Setup::Large(4_000),
+        ..fault("crash-4g", "as crash, with 4 GB resident", inject::crash)
+    },
+];
+
+/// The fault of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Fault> {
+    FAULTS.iter().find(|fault| fault.name == name)
+}
+
+/// How much memory is available, in megabytes.
+#[must_use]
+pub fn available_mb() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:")).unwrap_or_default();
+    line.split_whitespace().next().and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) / 1024
+}

@@ -1,0 +1,188 @@
+//! One run: settle, load, fault, repair, settle, stop, verify.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::check::{Local, Rejoined, Run, Seen};
+use crate::client::{Outcome, Records};
+use crate::fault::{Bound, Fault};
+use crate::inject::Scene;
+use crate::measure;
+use crate::redis::Info;
+use crate::rig::Rig;
+use crate::settle::{self, Pair};
+use crate::status;
+use crate::unit::Restart;
+
+/// How the client is set for a run.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// The time between two fresh connections.
+    pub interval: Duration,
+    /// How long it writes before the fault.
+    pub before: Duration,
+}
+
+/// Called when the fault is about to strike: from then on events are worth showing.
+pub type OnStart<'a> = &'a mut dyn FnMut(&Rig, Pair, Instant);
+
+/// Runs a fault once in a settled pair.
+///
+/// A promise that did not hold is no error; an error is a pair that is not settled before the
+/// fault, or a client that did not work.
+///
+/// # Errors
+/// See above.
+pub fn run(rig: &mut Rig, fault: &Fault, pace: Pace, on_start: OnStart<'_>) -> Result<Run> {
+    for host in &rig.hosts {
+        host.redis.restart(Restart::Never); // what the fault before this one wanted is over
+        host.daemon.restart(Restart::Never);
+    }
+    let (pair, _) = settle::settle(rig, Duration::from_secs(20))?;
+    let infos = [rig.hosts[0].info()?, rig.hosts[1].info()?];
+    let logs = [log_length(rig, 0), log_length(rig, 1)];
+    let began = Instant::now();
+    let load = rig.load(pace.interval)?;
+    let local =
+        if fault.local_client { Some(rig.local_load(pair.primary, pace.interval)?) } else { None };
+    // What must not differ from the ordinary needs more of the ordinary.
+    let before = if fault.bound == Bound::Nothing { pace.before * 3 } else { pace.before };
+    thread::sleep(before + measure::WARM_UP);
+
+    on_start(rig, pair, Instant::now());
+    let mut scene = Scene { rig, pair, t0: Instant::now() };
+    let injected = (fault.inject)(&mut scene);
+    let t0 = scene.t0;
+    let limit = Duration::from_secs(20 + rig.plan.populate_mb / 20);
+    let settled = settle::settle(rig, limit);
+    thread::sleep(Duration::from_millis(500));
+    let ended = Instant::now();
+    let records = load.stop()?;
+    let local = local.map(|running| running.stop()).transpose()?;
+
+    let mut seen = Seen {
+        measured: measure::measure(&records, began, t0, ended),
+        lost: rig.missing("k", &records).ok().map(|missing| missing.len()),
+        before: rig.host(pair.primary)?.name.clone(),
+        ..Seen::default()
+    };
+    match &settled {
+        Ok((after, since)) => settled_well(rig, *after, *since, &infos, &logs, t0, &mut seen)?,
+        Err(error) => seen.error = Some(format!("{error:#}")),
+    }
+    if let Err(error) = injected {
+        seen.error = Some(format!("{error:#}"));
+    }
+    if let Some(records) = &local {
+        seen.local = Some(local_client(rig, pair, records, t0)?);
+    }
+    Ok(Run::judge(fault, seen, pace.interval))
+}
+
+fn settled_well(
+    rig: &Rig,
+    after: Pair,
+    since: Instant,
+    before: &[Info; 2],
+    logs: &[u64; 2],
+    t0: Instant,
+    seen: &mut Seen,
+) -> Result<()> {
+    let primary = rig.host(after.primary)?;
+    let now = primary.info()?;
+    let none = Info::default();
+    let was = before.get(after.primary).filter(|b| b.text("run_id") == now.text("run_id"));
+    let was = was.unwrap_or(&none); // restarted: it counts from zero
+    let grown = |name: &str| now.number(name) - was.number(name);
+    seen.syncs = (grown("sync_full"), grown("sync_partial_ok"));
+    seen.after.clone_from(&primary.name);
+    seen.same_history = was.text("master_replid") == now.text("master_replid");
+    seen.whole_us = measure::micros(since.saturating_duration_since(t0));
+
+    // The replica's own log says how it came back; the primary's counters also count others.
+    let log = log_since(rig, after.replica, logs)?;
+    seen.rejoined = if seen.syncs.0 > 0 || log.contains("Full resync from") {
+        Rejoined::Full
+    } else if log.contains("Successful partial resynchronization") {
+        Rejoined::Partial
+    } else {
+        Rejoined::None
+    };
+    seen.diverged_bytes = diverged(&log_since(rig, after.primary, logs)?);
+    if rig.plan.daemons {
+        let moved = seen.before != seen.after;
+        seen.failover = status::ask(primary).ok().and_then(|s| s.last_failover).filter(|_| moved);
+    }
+    Ok(())
+}
+
+fn local_client(rig: &Rig, before: Pair, records: &Records, t0: Instant) -> Result<Local> {
+    let acked = measure::acknowledged(records);
+    let last = acked.iter().map(|r| r.done).max().unwrap_or(t0);
+    let missing = rig.missing("local", records).unwrap_or_else(|_| {
+        records.writes.iter().filter(|r| r.outcome == Outcome::Acked).map(|r| r.number).collect()
+    });
+    let kept = numbers_in(&rig.host(before.primary)?.dir.join("state"), "local:");
+    Ok(Local {
+        still_us: measure::micros(last.saturating_duration_since(t0)),
+        acked: acked.len() as u64,
+        missing: missing.len(),
+        kept: missing.iter().filter(|number| kept.contains(number)).count(),
+    })
+}
+
+/// The numbers that follow `prefix` anywhere in the files of a directory.
+fn numbers_in(dir: &Path, prefix: &str) -> BTreeSet<u64> {
+    let mut numbers = BTreeSet::new();
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            numbers.extend(numbers_in(&entry.path(), prefix));
+            continue;
+        }
+        let bytes = fs::read(entry.path()).unwrap_or_default();
+        for part in String::from_utf8_lossy(&bytes).split(prefix).skip(1) {
+            let digits: String = part.chars().take_while(char::is_ascii_digit).collect();
+            numbers.extend(digits.parse::<u64>());
+        }
+    }
+    numbers
+}
+
+/// How far the replica had gone on alone, by what its primary logged when it refused it.
+fn diverged(log: &str) -> u64 {
+    let Some(line) = log.lines().rfind(|l| l.contains("Requested offset for second ID was")) else {
+        return 0;
+    };
+    let numbers: Vec<u64> = line
+        .rsplit("Requested offset")
+        .next()
+        .unwrap_or_default()
+        .split(|c: char| !c.is_ascii_digit())
+        .filter_map(|digits| digits.parse().ok())
+        .collect();
+    match numbers.as_slice() {
+        // The primary can continue up to and including the second number.
+        [requested, up_to] => requested.saturating_sub(*up_to),
+        _ => 0,
+    }
+}
+
+/// What a host's Redis logged since the lengths were taken.
+fn log_since(rig: &Rig, index: usize, lengths: &[u64; 2]) -> Result<String> {
+    let from = usize::try_from(lengths.get(index).copied().unwrap_or(0))?;
+    let log = fs::read(rig.host(index)?.redis_log())?;
+    Ok(String::from_utf8_lossy(log.get(from..).unwrap_or_default()).into_owned())
+}
+
+fn log_length(rig: &Rig, index: usize) -> u64 {
+    rig.hosts.get(index).and_then(|h| h.redis_log().metadata().ok()).map_or(0, |meta| meta.len())
+}
+
+#[cfg(test)]
+#[path = "scenario_tests.rs"]
+mod tests;

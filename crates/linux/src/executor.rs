@@ -1,0 +1,293 @@
+//! Performs the core's actions: one match arm for each, in list order. It decides nothing and
+//! retries nothing; what the kernel answers goes back as an input.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::IpAddr;
+use std::sync::mpsc::SyncSender;
+
+use keepair_core::action::Action;
+use keepair_core::config::{Config, Vip};
+use keepair_core::event::Event;
+use keepair_core::input::{Done, Persisted, Process, RedisInput, Refused};
+use keepair_core::Input;
+use keepair_wire::vrrp::{Advert, ChecksumForm, GROUP_V4, GROUP_V6};
+
+use crate::announce::{Announcer, Claims};
+use crate::fence::{Fence, FenceSpec, Renewal};
+use crate::peer_socket::PeerSocket;
+use crate::process::{ProcessState, ProcessWatch};
+use crate::redis::Redis;
+use crate::rtnl::{Link, Rtnl};
+use crate::vrrp_socket::VrrpSocket;
+
+/// What the real-time thread hands to the others. Handing over never waits: what does not fit into
+/// the queue is counted and dropped.
+#[derive(Debug)]
+pub enum Note {
+    /// Something for the log.
+    Event(Event),
+    /// Keep this across restarts, and answer with `Request::Persisted`.
+    Persist(Persisted),
+    /// The thread is alive; sent about once a second.
+    Alive,
+}
+
+/// Everything the executor acts on.
+pub struct Executor {
+    pub(crate) config: Config,
+    pub(crate) interface: String,
+    pub(crate) link: Link,
+    pub(crate) rtnl: Rtnl,
+    pub(crate) fence: Option<Fence>,
+    pub(crate) vrrp: VrrpSocket,
+    pub(crate) peer: PeerSocket,
+    pub(crate) announcer: Announcer,
+    pub(crate) claims: Option<Claims>,
+    pub(crate) redis: Redis,
+    pub(crate) process: Option<ProcessWatch>,
+    pub(crate) notes: SyncSender<Note>,
+    pub(crate) notes_lost: u64,
+    /// The core wants the addresses to be present.
+    pub(crate) vips_wanted: bool,
+    pub(crate) exit: bool,
+}
+
+/// What an executor is made of.
+pub struct Parts {
+    /// The pair, as the core sees it.
+    pub config: Config,
+    /// The name of the interface that carries adverts and addresses.
+    pub interface: String,
+    /// That interface.
+    pub link: Link,
+    /// For adding and removing addresses.
+    pub rtnl: Rtnl,
+    /// The installed fence.
+    pub fence: Fence,
+    /// For adverts.
+    pub vrrp: VrrpSocket,
+    /// For reports.
+    pub peer: PeerSocket,
+    /// For gratuitous ARP and its like.
+    pub announcer: Announcer,
+    /// The local Redis.
+    pub redis: Redis,
+    /// Where notes for the other threads go.
+    pub notes: SyncSender<Note>,
+}
+
+impl Executor {
+    /// An executor that has done nothing yet.
+    pub fn new(parts: Parts) -> Executor {
+        Executor {
+            config: parts.config,
+            interface: parts.interface,
+            link: parts.link,
+            rtnl: parts.rtnl,
+            fence: Some(parts.fence),
+            vrrp: parts.vrrp,
+            peer: parts.peer,
+            announcer: parts.announcer,
+            claims: None,
+            redis: parts.redis,
+            process: None,
+            notes: parts.notes,
+            notes_lost: 0,
+            vips_wanted: false,
+            exit: false,
+        }
+    }
+
+    /// Performs one action. What it leads to is appended to `inputs`.
+    pub(crate) fn perform(&mut self, action: Action, inputs: &mut VecDeque<Input>) {
+        match action {
+            Action::AddVips => {
+                self.vips_wanted = true;
+                let result = self.each_vip("add", Rtnl::add_address);
+                inputs.push_back(Input::ActionDone(Done::AddVips, result));
+            }
+            Action::RemoveVips => {
+                self.vips_wanted = false;
+                let result = self.each_vip("remove", Rtnl::del_address);
+                inputs.push_back(Input::ActionDone(Done::RemoveVips, result));
+            }
+            Action::Announce => {
+                let result = self.announcer.announce(self.link.mac, &self.config.vips);
+                self.tell_failure("announce the addresses", result);
+            }
+            Action::Probe => {
+                if self.claims.is_none() {
+                    match self.announcer.claims(self.link.mac, &self.config.vips) {
+                        Ok(claims) => self.claims = Some(claims),
+                        Err(error) => self.tell_failure("listen for address claims", Err(error)),
+                    }
+                }
+                let result = self.announcer.probe(self.link.mac, &self.config.vips);
+                self.tell_failure("probe for the addresses", result);
+            }
+            Action::EndProbe => self.claims = None,
+            Action::OpenFence(life) => {
+                let result = self.fence().and_then(|fence| fence.open(life));
+                let result = match result {
+                    // Somebody removed the rules: lay them anew.
+                    Err(_) => {
+                        self.fence = None;
+                        self.fence().and_then(|fence| fence.open(life))
+                    }
+                    ok => ok,
+                };
+                inputs.push_back(Input::ActionDone(Done::OpenFence, failed(result)));
+            }
+            Action::RenewFence(life) => {
+                let result = match self.fence().and_then(|fence| fence.renew(life)) {
+                    Ok(Renewal::Extended) => Ok(()),
+                    Ok(Renewal::Lapsed) => Err(Refused::Lapsed),
+                    Err(error) => Err(Refused::Failed(error.to_string())),
+                };
+                inputs.push_back(Input::ActionDone(Done::RenewFence, result));
+            }
+            Action::CloseFence { and_source } => {
+                let result = self.fence().and_then(|fence| {
+                    if and_source { fence.close_with_gate() } else { fence.close() }
+                });
+                inputs.push_back(Input::ActionDone(Done::CloseFence, failed(result)));
+            }
+            Action::OpenSource => {
+                let result = self.fence().and_then(Fence::open_gate);
+                self.tell_failure("admit the peer's replication", result);
+            }
+            Action::SendAdvert(advert) => self.send_advert(&advert),
+            Action::SendReport(report) => {
+                // A peer that is away is the core's to notice.
+                let _ = self.peer.send(&report.encode());
+            }
+            Action::ConnectRedis { attempt } => {
+                let mut found = Vec::new();
+                self.redis.connect(attempt, &mut found);
+                inputs.extend(found.into_iter().map(Input::Redis));
+            }
+            Action::DisconnectRedis => {
+                self.redis.disconnect();
+                self.process = None;
+            }
+            Action::AskRedis(query) => {
+                let mut found = Vec::new();
+                self.redis.ask(query, &mut found);
+                inputs.extend(found.into_iter().map(Input::Redis));
+            }
+            Action::WatchProcess { pid } => {
+                // Redis in another pid namespace can't be watched: its connection still tells.
+                self.process = ProcessWatch::open(pid).ok();
+            }
+            Action::LookAtProcess => {
+                if let Some(process) = self.look_at_process() {
+                    inputs.push_back(Input::Redis(RedisInput::Process(process)));
+                }
+            }
+            Action::Persist(persisted) => self.note(Note::Persist(persisted)),
+            Action::Tell(event) => self.note(Note::Event(event)),
+            Action::Exit => self.exit = true,
+        }
+    }
+
+    pub(crate) fn note(&mut self, note: Note) {
+        if self.notes.try_send(note).is_err() {
+            self.notes_lost += 1;
+        }
+    }
+
+    /// The fence, installed when it is not.
+    fn fence(&mut self) -> io::Result<&mut Fence> {
+        if self.fence.is_none() {
+            self.fence = Some(Fence::install(fence_spec(&self.config))?);
+        }
+        self.fence.as_mut().ok_or_else(|| io::Error::other("no fence"))
+    }
+
+    fn each_vip(
+        &mut self,
+        verb: &str,
+        call: fn(&mut Rtnl, u32, Vip) -> io::Result<()>,
+    ) -> Result<(), Refused> {
+        let mut result = Ok(());
+        for vip in &self.config.vips {
+            if let Err(error) = call(&mut self.rtnl, self.link.index, *vip) {
+                result = Err(Refused::Failed(format!(
+                    "could not {verb} {}/{} on {}: {error}",
+                    vip.address, vip.prefix_len, self.interface
+                )));
+            }
+        }
+        result
+    }
+
+    fn send_advert(&mut self, advert: &Advert) {
+        let src = self.vrrp.local();
+        let dst = match (self.config.unicast, src) {
+            (true, _) => self.config.peer().address,
+            (false, IpAddr::V4(_)) => GROUP_V4.into(),
+            (false, IpAddr::V6(_)) => GROUP_V6.into(),
+        };
+        let form = if src.is_ipv6() || self.config.checksum_pseudo_header {
+            ChecksumForm::PseudoHeader
+        } else {
+            ChecksumForm::MessageOnly
+        };
+        // A link that is down is the core's to notice.
+        let _ = self.vrrp.send(&advert.emit(src, dst, form));
+    }
+
+    fn look_at_process(&mut self) -> Option<Process> {
+        let watch = self.process.as_mut()?;
+        let state = watch.state().unwrap_or(ProcessState::GONE);
+        let _ = watch.refresh();
+        Some(Process { state: state.state, exiting: state.exiting, cpu_ticks: state.cpu_ticks })
+    }
+
+    fn tell_failure(&mut self, what: &str, result: io::Result<()>) {
+        if let Err(error) = result {
+            self.note(Note::Event(Event::Refused(format!("could not {what}: {error}"))));
+        }
+    }
+
+    /// Takes over a checked configuration; takes off the addresses it no longer names.
+    pub(crate) fn reload(&mut self, config: &Config) {
+        let gone: Vec<Vip> =
+            self.config.vips.iter().copied().filter(|vip| !config.vips.contains(vip)).collect();
+        for vip in &gone {
+            let result = self.rtnl.del_address(self.link.index, *vip);
+            self.tell_failure("remove an address", result);
+        }
+        let fence_changes = fence_spec(&self.config) != fence_spec(config);
+        self.config = config.clone();
+        if fence_changes {
+            self.fence = None;
+            let result = self.fence().map(|_| ());
+            self.tell_failure("change the fence", result);
+        }
+    }
+
+    /// The last thing before the program ends, whatever ended it.
+    pub(crate) fn clean_up(&mut self) -> io::Result<()> {
+        let removed = self.each_vip("remove", Rtnl::del_address);
+        if let Some(fence) = self.fence.take() {
+            fence.remove()?;
+        }
+        removed.map_err(|refused| io::Error::other(refused.to_string()))
+    }
+}
+
+/// What the fence guards, from the configuration.
+pub fn fence_spec(config: &Config) -> FenceSpec {
+    FenceSpec {
+        vrid: config.vrid.0,
+        vips: config.vips.iter().map(|vip| vip.address).collect(),
+        redis_port: config.redis_port,
+        peer: config.peer().address,
+    }
+}
+
+fn failed(result: io::Result<()>) -> Result<(), Refused> {
+    result.map_err(|error| Refused::Failed(error.to_string()))
+}

@@ -1,0 +1,75 @@
+//! What the model answers to INFO and CONFIG GET.
+
+use super::replication::Link;
+use super::{Process, Redis};
+use keepair_core::input::Settings;
+use keepair_core::time::Time;
+use keepair_wire::info::{Info, LinkStatus, Mode, ReplicaInfo, ReplicaState, Role};
+
+/// A pair that is set up well.
+pub(super) fn settings() -> Settings {
+    Settings {
+        requirepass: Some(true),
+        masterauth: Some(true),
+        repl_backlog_size: Some(64 * 1024 * 1024),
+        repl_backlog_ttl: Some(0),
+        repl_ping_replica_period: Some(10),
+        repl_timeout: Some(60),
+        replica_read_only: Some(true),
+        denied: Vec::new(),
+    }
+}
+
+impl Redis {
+    /// INFO, as the real one would fill it in.
+    pub fn info(&self, now: Time) -> Info {
+        debug_assert!(self.process != Process::Absent);
+        let mut info = Info {
+            redis_version: Some("7.0.15".to_string()),
+            mode: Some(Mode::Standalone),
+            process_id: Some(self.pid),
+            run_id: Some(self.run_id),
+            tcp_port: Some(6379),
+            loading: Some(self.is_loading()),
+            async_loading: Some(false),
+            aof_enabled: Some(false),
+            role: Some(Role::Primary),
+            connected_slaves: Some(self.attached.len() as u32),
+            master_replid: Some(self.replid),
+            master_replid2: self.replid2,
+            master_repl_offset: Some(self.offset),
+            second_repl_offset: Some(self.second_offset),
+            repl_backlog_active: Some(self.backlog.is_some()),
+            cluster_enabled: Some(false),
+            keys: Some(self.data.len() as u64),
+            ..Info::default()
+        };
+        for attached in &self.attached {
+            info.replicas.push(ReplicaInfo {
+                ip: self.host.peer().address().to_string(),
+                port: 6379,
+                state: ReplicaState::Online,
+                offset: attached.acked,
+                lag: 0,
+                channel: None,
+            });
+        }
+        if let Some(upstream) = &self.upstream {
+            let up = upstream.link == Link::Up;
+            info.role = Some(Role::Replica);
+            info.master_host = Some(self.host.peer().address().to_string());
+            info.master_port = Some(6379);
+            info.master_link_status = Some(if up { LinkStatus::Up } else { LinkStatus::Down });
+            info.master_last_io_seconds_ago = Some(if up {
+                upstream.heard_at.map_or(0, |at| now.since(at).as_secs() as i64)
+            } else {
+                -1
+            });
+            info.master_sync_in_progress = Some(upstream.link == Link::Syncing);
+            info.slave_repl_offset = Some(self.offset);
+            info.slave_read_repl_offset =
+                Some(self.unapplied.back().map_or(self.offset, |entry| entry.end));
+        }
+        info
+    }
+}
