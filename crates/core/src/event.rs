@@ -129,6 +129,7 @@ impl Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Event::StateChanged { from, to, reason } if from == to => write!(f, "{to}: {reason}"),
             Event::StateChanged { from, to, reason } => write!(f, "{from} -> {to}: {reason}"),
             Event::Left { cause } => write!(f, "left the address: {cause}"),
             Event::TakeoverBegan { cause } => write!(f, "taking over: {cause}"),

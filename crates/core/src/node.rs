@@ -77,6 +77,10 @@ pub struct Node {
     /// The Redis process whose data is known to be of `generation`.
     held_run_id: Option<RunId>,
     persisted: Option<Persisted>,
+    /// The peer has been heard since this daemon started, or since it left the address to it.
+    peer_has_spoken: bool,
+    /// The address was left to a peer that could take it.
+    left_to_peer: bool,
     /// The address can't be claimed before then; why.
     blocked: Option<(Time, String)>,
     leave: Option<Leave>,
@@ -115,6 +119,8 @@ impl Node {
             generation: Generation(0),
             held_run_id: None,
             persisted: None,
+            peer_has_spoken: false,
+            left_to_peer: false,
             blocked: None,
             leave: None,
             leaving: None,
@@ -304,10 +310,12 @@ impl Node {
         let from = self.state();
         self.phase = phase;
         let to = self.state();
+        if from != to {
+            self.dropped_told = 0;
+        }
         if from != to || self.reason != reason {
             out.push(Action::Tell(Event::StateChanged { from, to, reason: reason.clone() }));
             self.report_dirty = true;
-            self.dropped_told = 0;
         }
         self.reason = reason;
     }
@@ -340,6 +348,7 @@ impl Node {
         }
         self.peer.was_active = true;
         self.peer.advert_at = Some(now);
+        self.peer_has_spoken = true;
         //= https://www.rfc-editor.org/rfc/rfc9568#section-6.4.2
         //# Set Active_Adver_Interval to Max Advertise Interval contained in the ADVERTISEMENT
         self.peer.advert_interval =
@@ -384,6 +393,7 @@ impl Node {
         let Some(report) = self.peer.report.clone() else {
             return;
         };
+        self.peer_has_spoken = true;
         if let (Some(timeline), Some(leaving)) = (&mut self.timeline, &report.leaving) {
             timeline.learn(now, leaving);
         }
@@ -489,6 +499,8 @@ impl Node {
         self.link_up = up;
         self.report_dirty = true;
         if up {
+            // What was heard before, or was still queued, says nothing of the time without a link.
+            self.peer_has_spoken &= !self.left_to_peer;
             return;
         }
         match self.phase {

@@ -213,7 +213,7 @@ impl Node {
 
     /// Leaves the address and fences it; the farewell follows when the kernel has confirmed.
     pub(super) fn leave(&mut self, now: Time, cause: Cause, out: &mut Actions) {
-        self.monitor_peer_fit_before_leaving(now);
+        self.note_successor(now);
         out.push(Action::Tell(Event::Left { cause }));
         out.push(Action::RemoveVips);
         // A Redis that ended may be started again at once, without its data, by its supervisor: it
@@ -301,8 +301,9 @@ impl Node {
         }
     }
 
-    fn monitor_peer_fit_before_leaving(&mut self, now: Time) {
-        self.follow.peer_was_fit = self.peer.heard(now).is_some_and(|report| report.fit);
+    fn note_successor(&mut self, now: Time) {
+        self.left_to_peer = self.peer.heard(now).is_some_and(|report| report.fit);
+        self.peer_has_spoken &= !self.left_to_peer;
     }
 
     /// With `preempt`, a better priority gets the address back by a planned switchover, which

@@ -43,7 +43,14 @@ impl Node {
         if self.monitor.is_syncing() {
             return Err("Redis is loading or receiving its data".to_string());
         }
-        if self.monitor.is_primary() { self.primary_fitness() } else { self.replica_fitness(now) }
+        let primary = self.monitor.is_primary();
+        // A machine promotes nothing on its own say-so: the other may have been promoted while this
+        // one could not hear it. A primary that nobody ever took over from may go on.
+        if !self.peer_has_spoken && (self.left_to_peer || !primary) {
+            let peer = &self.config.peer().name;
+            return Err(format!("has not heard {peer}, which may hold newer data"));
+        }
+        if primary { self.primary_fitness() } else { self.replica_fitness(now) }
     }
 
     fn primary_fitness(&self) -> Result<(), String> {
@@ -60,9 +67,11 @@ impl Node {
                  replica"
             )),
             Some(Relation::Same | Relation::Ahead { .. } | Relation::Supersedes) => Ok(()),
-            None if self.generation.0 > 0 && !self.vouched() && self.own_facts().empty => Err(
-                format!("Redis was restarted empty; waiting for {peer}, which may hold the data"),
-            ),
+            None if self.generation.0 > 0 && !self.vouched() => Err(format!(
+                "Redis was restarted, and {peer}, which may hold newer data, has not been heard; \
+                 if {peer} is lost for good, stop keepair, remove its generation file from the \
+                 state directory and start it again"
+            )),
             None => Ok(()),
         }
     }

@@ -25,11 +25,9 @@ pub(super) struct Follow {
     retry_at: Option<Time>,
     /// Since when the replication link has been down.
     pub(super) link_down_since: Option<Time>,
-    /// When the address was left, the peer could take it.
-    pub(super) peer_was_fit: bool,
     pub(super) preempt_since: Option<Time>,
-    /// On the way back to being a replica; whether a full resync was seen.
-    rejoining: Option<bool>,
+    /// On the way back to being a replica: the id of the history held before.
+    rejoining: Option<[u8; 20]>,
     source_closed: bool,
 }
 
@@ -68,7 +66,7 @@ impl Node {
             .is_some_and(|report| report.state == State::Active && report.redis.primary);
         // The cable is out and the standby will take over: stop accepting writes that the pair
         // would have to throw away.
-        let cut_off = !self.link_up && self.follow.peer_was_fit && self.monitor.is_primary();
+        let cut_off = !self.link_up && self.left_to_peer && self.monitor.is_primary();
         let own_tail_bytes = if peer_is_primary {
             match self.may_follow() {
                 Some(bytes) => bytes,
@@ -80,7 +78,7 @@ impl Node {
             return;
         };
         self.follow.asked_at = Some(now);
-        self.follow.rejoining = Some(false);
+        self.follow.rejoining = Some(self.own_facts().replid);
         self.held_run_id = self.held_run_id.filter(|_| cut_off);
         out.push(Action::AskRedis(Query::Follow));
         out.push(Action::Tell(Event::Following { own_tail_bytes }));
@@ -128,9 +126,6 @@ impl Node {
         }
         if self.monitor.is_syncing() {
             self.held_run_id = None;
-            if let Some(full_resync) = &mut self.follow.rejoining {
-                *full_resync = true;
-            }
             return;
         }
         if !self.replicates_from_peer() {
@@ -159,7 +154,11 @@ impl Node {
             self.held_run_id = run_id;
             self.report_dirty = true;
         }
-        if same_history && let Some(full_resync) = self.follow.rejoining.take() {
+        if same_history && let Some(before) = self.follow.rejoining.take() {
+            // A partial resync keeps the old id as the second one; a full one clears it
+            // (replication.c, `syncWithMaster` and `readSyncBulkPayload`).
+            let facts = self.own_facts();
+            let full_resync = facts.replid != before && facts.replid2 != before;
             out.push(Action::Tell(Event::Rejoined { full_resync }));
         }
     }

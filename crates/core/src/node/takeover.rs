@@ -297,6 +297,7 @@ impl Node {
     fn become_active(&mut self, now: Time, out: &mut Actions) {
         self.mark(now, Mark::Claim);
         self.leaving = None;
+        self.left_to_peer = false;
         self.peer.advert_at = None;
         let fence_at = match &self.phase {
             Phase::TakingOver(takeover) => takeover.fence_at,

@@ -563,3 +563,37 @@ fn every_wrong_packet_is_counted_by_its_reason() {
         assert_eq!(bench.node.counters.adverts_received, accepted, "{reason}");
     }
 }
+
+#[test]
+fn a_machine_whose_cable_is_back_waits_until_it_hears_the_peer() {
+    // A switch may hold its port closed for half a minute after the link came up.
+    let mut bench = active();
+    bench.report(peer_report(State::Backup, false, 1));
+    bench.feed(Input::LinkChanged(false));
+    assert!(bench.take_queries().contains(&Query::Follow), "no write may be accepted meanwhile");
+    bench.redis(RedisInput::Reply(Query::Follow, Reply::Ok));
+    let mut cut_off = replica(7);
+    cut_off.master_link_status = Some(LinkStatus::Down);
+    bench.pass_with(2000, &cut_off);
+    bench.feed(Input::LinkChanged(true));
+    bench.pass_with(5000, &cut_off);
+    assert_eq!(bench.node.state(), State::Unfit);
+    assert_eq!(bench.node.reason, "has not heard redis-2, which may hold newer data");
+    for _ in 0..10 {
+        let mut unfit = peer_report(State::Unfit, false, 1);
+        unfit.fit = false;
+        bench.report(unfit);
+        bench.pass_with(100, &cut_off);
+    }
+    let reason = &bench.node.reason;
+    assert_eq!(bench.node.state(), State::TakingOver, "the peer did not take over: {reason}");
+}
+
+#[test]
+fn a_restarted_replica_promotes_nothing_before_it_has_heard_the_peer() {
+    let persisted = Persisted { generation: Generation(4), run_id: run_id(7), primary: false };
+    let mut bench =
+        Bench::started(Remains { link_up: true, persisted: Some(persisted), ..Remains::default() });
+    bench.pass_with(20_000, &replica(7));
+    assert_eq!(bench.node.state(), State::Unfit);
+}
