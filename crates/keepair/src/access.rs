@@ -48,9 +48,8 @@ fn password(redis: &RedisAccess) -> anyhow::Result<Option<Zeroizing<String>>> {
         return Ok(Some(Zeroizing::new(password.expose().to_owned())));
     }
     let Some(path) = &redis.password_file else { return Ok(None) };
-    let text = Zeroizing::new(
-        fs::read_to_string(path).with_context(|| format!("password_file {path}"))?,
-    );
+    let text =
+        Zeroizing::new(fs::read_to_string(path).with_context(|| format!("password_file {path}"))?);
     let password = text.trim_end_matches(['\r', '\n']);
     if password.is_empty() {
         bail!("password_file {path} is empty");
@@ -97,9 +96,8 @@ fn tls(tls: &keepair_conf::Tls) -> anyhow::Result<Tls> {
 }
 
 fn certificates(path: &str) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(Path::new(path))
-        .with_context(|| path.to_owned())?
-        .collect();
+    let found: Result<Vec<_>, _> =
+        CertificateDer::pem_file_iter(Path::new(path)).with_context(|| path.to_owned())?.collect();
     let found = found.with_context(|| path.to_owned())?;
     if found.is_empty() {
         bail!("{path} holds no certificate");

@@ -161,7 +161,9 @@ fn switchover(stream: &UnixStream, control: &Control, to: Option<&str>) -> anyho
         let event = match events.recv_timeout(left) {
             Ok(event) => event,
             Err(RecvTimeoutError::Timeout) => {
-                bail!("not finished after {CLIENT_TIMEOUT:?}; see `keepair status` on both machines")
+                bail!(
+                    "not finished after {CLIENT_TIMEOUT:?}; see `keepair status` on both machines"
+                )
             }
             Err(RecvTimeoutError::Disconnected) => bail!("the daemon ended"),
         };

@@ -24,10 +24,10 @@ use keepair_linux::rtnl::{Monitor, Rtnl};
 use keepair_linux::vrrp_socket::{VrrpSocket, VrrpSocketSpec};
 use nix::sys::signal::{SigSet, Signal};
 
+use crate::access;
 use crate::control::{self, Control};
 use crate::notes::{self, Hub};
 use crate::store::{self, Store};
-use crate::access;
 
 /// Real-time priority of the thread that sends adverts: above ordinary programs, below the
 /// kernel's own threads (50).

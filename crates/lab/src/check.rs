@@ -185,6 +185,7 @@ impl Run {
             "readonly": m.failures("READONLY"),
             "failed": m.failed,
             "replies": m.replies,
+            "client_realtime": m.realtime,
             "client_late_us": m.late_us,
             "client_skipped": m.skipped,
             "primary_before": s.before,
@@ -213,10 +214,10 @@ impl Run {
 }
 
 /// The longest gap that is still ordinary: what was seen before the fault, and at least two intervals,
-/// because a write that is a little late follows one that was a little early.
+/// because one write is enough to miss a beat; and as much more as the client's own timer was late.
 #[must_use]
 pub fn ordinary_limit_us(measured: &Measured, interval: Duration) -> u64 {
-    measured.ordinary.max_us.max(2 * micros(interval))
+    measured.ordinary.max_us.max(2 * micros(interval)) + measured.late_us
 }
 
 /// Whether writes diverged, and not only the PINGs of 14 bytes that a primary sends its replicas: these

@@ -395,7 +395,8 @@ fn steadily(
     show("between acknowledged writes", &seen.spacing);
     show("connect to acknowledgement ", &seen.latency);
     say(&format!(
-        "the client's own timer: at most {} us late; failed writes: {}; lost: {}",
+        "the client's own timer{}: at most {} us late; failed writes: {}; lost: {}",
+        if seen.measured.realtime { " (real-time)" } else { "" },
         seen.measured.late_us,
         failures(&seen.measured),
         seen.lost

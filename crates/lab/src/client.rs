@@ -8,6 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -25,6 +26,7 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use crate::journal::{Journal, Source};
 use crate::namespace::Namespace;
 use crate::redis::encode;
+use crate::tools::which;
 
 /// What became of one write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +84,8 @@ pub struct Records {
     pub writes: Vec<Record>,
     /// Beginnings left out because the client itself was not scheduled in time: when and how many.
     pub skipped: Vec<(Instant, u64)>,
+    /// Whether the client had real-time priority.
+    pub realtime: bool,
     /// How late the client's own timer was at worst, with the time.
     pub latest: Option<(Instant, Duration)>,
 }
@@ -102,11 +106,27 @@ pub fn start(ns: &Namespace, load: Load, journal: Option<(Journal, Source)>) -> 
     let flag = Arc::clone(&stop);
     let thread = ns.run(move || {
         // Born of a thread that lives in the namespace, it lives there too.
-        std::thread::Builder::new()
-            .name("client".to_owned())
-            .spawn(move || Client::new(load, journal)?.run(&flag))
+        std::thread::Builder::new().name("client".to_owned()).spawn(move || {
+            let realtime = realtime();
+            let mut records = Client::new(load, journal)?.run(&flag)?;
+            records.realtime = realtime;
+            Ok(records)
+        })
     })??;
     Ok(Running { stop, thread })
+}
+
+/// Gives the calling thread the lowest real-time priority, where `chrt` is there and may do so.
+///
+/// The client stands for another machine: it must not wait for a processor because the pair, or
+/// whoever else shares this one, is busy. It needs a few percent of one.
+fn realtime() -> bool {
+    let Some(chrt) = which("chrt") else { return false };
+    let thread = nix::unistd::gettid().to_string();
+    let mut command = Command::new(chrt);
+    command.args(["--fifo", "--reset-on-fork", "--pid", "1", &thread]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 impl Running {

@@ -50,6 +50,8 @@ pub struct Measured {
     pub replies: BTreeMap<String, u64>,
     /// Beginnings the client missed because it was not scheduled, after the fault.
     pub skipped: u64,
+    /// Whether the client had real-time priority.
+    pub realtime: bool,
     /// How late the client's own timer was at worst, in microseconds.
     pub late_us: u64,
 }
@@ -71,7 +73,8 @@ pub fn measure(records: &Records, began: Instant, t0: Instant, ended: Instant) -
     let mut acks: Vec<Instant> =
         records.writes.iter().filter(|r| r.outcome == Outcome::Acked).map(|r| r.done).collect();
     acks.sort_unstable();
-    let mut measured = Measured { acked: acks.len() as u64, ..Measured::default() };
+    let (acked, realtime) = (acks.len() as u64, records.realtime);
+    let mut measured = Measured { acked, realtime, ..Measured::default() };
 
     let steady = acks.iter().filter(|at| **at >= began + WARM_UP && **at < t0);
     let steady: Vec<Instant> = steady.copied().collect();

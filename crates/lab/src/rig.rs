@@ -267,14 +267,15 @@ impl Rig {
         Ok(missing)
     }
 
-    /// Cuts a machine's power: its cable is dead and its processes are gone at once.
+    /// Cuts a machine's power: nobody hears it any more and its processes are gone at once.
     ///
     /// # Errors
     /// Where `ip` fails.
     pub fn power_off(&self, index: usize) -> Result<()> {
         let host = self.host(index)?;
-        // The cable first: a dying process's FIN or RST would be a farewell no dead host sends.
-        self.switch.cut(&host.name)?;
+        // First nothing it sends arrives: a dying process's FIN or RST is a farewell no dead host sends.
+        // It keeps its carrier meanwhile, or its daemon would still learn of it and react.
+        self.switch.ignore(&host.name)?;
         host.kill_all();
         Ok(())
     }
@@ -285,8 +286,8 @@ impl Rig {
     /// Where anything refuses to start.
     pub fn power_on(&self, index: usize) -> Result<()> {
         let host = self.host(index)?;
+        self.switch.unplug(&host.name)?; // the old network would take it along, sooner or later
         host.power_cycle()?;
-        self.switch.unplug(&host.name)?;
         self.switch.plug(&host.name, &host.namespace(), host.address)?;
         host.redis.start()?;
         if self.plan.daemons {

@@ -123,6 +123,8 @@ fn init() -> Result<u8> {
     let strict = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), "/proc", Some("proc"), strict, none)
         .map_err(|e| refused("a /proc of the new PID namespace (is the old one masked?)", e))?;
+    // The switch is driven through /sys/class/net where possible; without it, by `ip`.
+    let _ = mount(Some("sysfs"), "/sys", Some("sysfs"), strict, none);
     let scratch = empty_directory()?;
     let strict = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     mount(Some("keepair-lab"), &scratch, Some("tmpfs"), strict, Some("mode=0755"))

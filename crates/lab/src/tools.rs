@@ -80,7 +80,7 @@ fn beside_us(name: &str) -> Option<PathBuf> {
 }
 
 /// A user's PATH often lacks the `sbin` directories that `ip` and `nft` live in.
-fn which(name: &str) -> Option<PathBuf> {
+pub(crate) fn which(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
         .chain(["/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(PathBuf::from))

@@ -3,6 +3,8 @@
 //! Where this machine has no Redis or forbids namespaces there is nothing to test, and the reason is
 //! printed.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 use std::process::Command;
 
 fn lab(args: &[&str]) -> Option<String> {

@@ -25,14 +25,14 @@ const LOAD_BYTE: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16;
 const JUMP_IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
 const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
 
-/// Lets ARP, neighbour solicitations and advertisements pass, and nothing else: a Redis machine
-/// receives a million packets a second, and this thread must not see them.
+/// Lets ARP, neighbour solicitations and advertisements pass, and nothing else: a Redis machine may
+/// receive a million packets a second, and this thread must not see them.
 const FILTER: [BpfInsn; 10] = [
     (LOAD_HALF, 0, 0, 12), // EtherType
     (JUMP_IF_EQUAL, 6, 0, arp::ETHERTYPE as u32),
     (JUMP_IF_EQUAL, 0, 6, ndp::ETHERTYPE as u32),
-    (LOAD_BYTE, 0, 0, 14 + 6), // next header
-    (JUMP_IF_EQUAL, 0, 4, 58), // ICMPv6
+    (LOAD_BYTE, 0, 0, 14 + 6),  // next header
+    (JUMP_IF_EQUAL, 0, 4, 58),  // ICMPv6
     (LOAD_BYTE, 0, 0, 14 + 40), // ICMPv6 type
     (JUMP_IF_EQUAL, 1, 0, 135),
     (JUMP_IF_EQUAL, 0, 1, 136),
@@ -89,7 +89,12 @@ impl Announcer {
     }
 
     fn each(&self, vips: &[Vip], send: impl Fn(IpAddr) -> io::Result<()>) -> io::Result<()> {
-        vips.iter().map(|vip| send(vip.address)).fold(Ok(()), |all, one| all.and(one))
+        let mut result = Ok(());
+        for vip in vips {
+            let sent = send(vip.address);
+            result = result.and(sent);
+        }
+        result
     }
 
     fn send(&self, frame: &[u8]) -> io::Result<()> {

@@ -72,11 +72,11 @@ impl Receiver {
                 Err(e) => return Err(e.into()),
             };
             let Some(src) = message.address.as_ref().and_then(address) else { continue };
-            let mut datagram =
-                Datagram { len: message.bytes, src, dst: None, ttl: 0, ifindex: 0 };
+            let mut datagram = Datagram { len: message.bytes, src, dst: None, ttl: 0, ifindex: 0 };
             for control in message.cmsgs()? {
                 match control {
-                    ControlMessageOwned::Ipv4Ttl(hops) | ControlMessageOwned::Ipv6HopLimit(hops) => {
+                    ControlMessageOwned::Ipv4Ttl(hops)
+                    | ControlMessageOwned::Ipv6HopLimit(hops) => {
                         datagram.ttl = u8::try_from(hops).unwrap_or(0);
                     }
                     ControlMessageOwned::Ipv4PacketInfo(info) => {

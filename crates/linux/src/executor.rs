@@ -6,11 +6,11 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::mpsc::SyncSender;
 
+use keepair_core::Input;
 use keepair_core::action::Action;
 use keepair_core::config::{Config, Vip};
 use keepair_core::event::Event;
 use keepair_core::input::{Done, Persisted, Process, RedisInput, Refused};
-use keepair_core::Input;
 use keepair_wire::vrrp::{Advert, ChecksumForm, GROUP_V4, GROUP_V6};
 
 use crate::announce::{Announcer, Claims};

@@ -7,7 +7,7 @@
 //! neighbour solicitations for the address (RFC 826; RFC 4861 section 7.2). Our own announcements
 //! go through `AF_PACKET`, which nftables does not see. The clock is the kernel's tick counter: a
 //! right ends up to two ticks (8 ms at 250 Hz) early, never late, and does not age while the
-//! whole machine sleeps. Every call is one netlink exchange, about 0.1 ms; it can wait for
+//! whole machine sleeps. Every call is one netlink exchange, some 20 us; it can wait for
 //! another program that loads a large rule set at the same moment.
 
 use std::io;
@@ -67,6 +67,7 @@ pub struct Fence {
     inet: Table,
     arp: Option<Table>,
     rules: usize,
+    install: Transaction,
     open: Transaction,
     renew: Transaction,
     close: Transaction,
@@ -84,11 +85,8 @@ impl Fence {
         })?;
         let name = format!("keepair_{}", spec.vrid);
         let inet = Table { family: FAMILY_INET, name: name.clone() };
-        let arp = spec
-            .vips
-            .iter()
-            .any(IpAddr::is_ipv4)
-            .then_some(Table { family: FAMILY_ARP, name });
+        let arp =
+            spec.vips.iter().any(IpAddr::is_ipv4).then_some(Table { family: FAMILY_ARP, name });
         let plan = Plan { spec: &spec, inet: &inet, arp: arp.as_ref() };
         let (mut install, rules) = plan.install(false);
         match socket.request(&mut install.request, |_, _| ()) {
@@ -110,6 +108,7 @@ impl Fence {
             inet,
             arp,
             rules,
+            install,
             open,
             renew,
             close,
@@ -122,9 +121,7 @@ impl Fence {
     /// Grants the right for `life` (whole milliseconds, at least 10), whether or not it was alive.
     pub fn open(&mut self, life: Duration) -> io::Result<()> {
         self.open.set_timeout(milliseconds(life)?);
-        self.socket
-            .request(&mut self.open.request, |_, _| ())
-            .map_err(|r| self.open.explain(r))
+        self.socket.request(&mut self.open.request, |_, _| ()).map_err(|r| self.open.explain(r))
     }
 
     /// Lets a living right last for `life` from now; a right that ended stays ended.
@@ -150,26 +147,41 @@ impl Fence {
         }
     }
 
-    /// Ends the right now; fine when it has ended already.
+    /// Ends the right now; fine when it has ended already. Where somebody removed the rules, they
+    /// are installed again, which takes some milliseconds: a fence must not stay open because it
+    /// was torn down.
     pub fn close(&mut self) -> io::Result<()> {
-        self.socket
-            .request(&mut self.close.request, |_, _| ())
-            .map_err(|r| self.close.explain(r))
+        self.shut(|fence| &mut fence.close)
     }
 
     /// Ends the right and closes the gate at the same instant: the other machine's new connections
     /// to Redis are reset until `open_gate`; established ones go on.
     pub fn close_with_gate(&mut self) -> io::Result<()> {
-        self.socket
-            .request(&mut self.close_with_gate.request, |_, _| ())
-            .map_err(|r| self.close_with_gate.explain(r))
+        self.shut(|fence| &mut fence.close_with_gate)
+    }
+
+    fn shut(&mut self, which: fn(&mut Fence) -> &mut Transaction) -> io::Result<()> {
+        match self.send(which) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                self.send(|fence| &mut fence.install)?;
+                self.send(which)
+            }
+            result => result,
+        }
+    }
+
+    fn send(&mut self, which: fn(&mut Fence) -> &mut Transaction) -> io::Result<()> {
+        // Taken out for the moment, as the socket is borrowed too.
+        let mut request = std::mem::take(&mut which(self).request);
+        let result = self.socket.request(&mut request, |_, _| ());
+        let transaction = which(self);
+        transaction.request = request;
+        result.map_err(|r| transaction.explain(r))
     }
 
     /// Lets the other machine connect to Redis again.
     pub fn open_gate(&mut self) -> io::Result<()> {
-        self.socket
-            .request(&mut self.open_gate.request, |_, _| ())
-            .map_err(|r| self.open_gate.explain(r))
+        self.send(|fence| &mut fence.open_gate)
     }
 
     /// The shortest remaining life among the living virtual addresses, `None` when all are shut.
@@ -194,7 +206,7 @@ impl Fence {
     }
 
     /// Whether all rules are still there. A firewall that is reloaded (`nft flush ruleset`)
-    /// removes them, and with them the fence; `install` brings them back, shut.
+    /// removes them, and with them the fence; `install` and `close` bring them back, shut.
     pub fn intact(&mut self) -> io::Result<bool> {
         let mut rules = 0;
         for table in [Some(&self.inet), self.arp.as_ref()].into_iter().flatten() {
@@ -266,10 +278,8 @@ impl Plan<'_> {
 
     /// The sets of living addresses that this pair uses, with the addresses.
     fn alive(&self) -> Vec<(&Table, &'static str, Vec<Vec<u8>>)> {
-        let mut sets = vec![
-            (self.inet, "alive4", self.vips(true)),
-            (self.inet, "alive6", self.vips(false)),
-        ];
+        let mut sets =
+            vec![(self.inet, "alive4", self.vips(true)), (self.inet, "alive6", self.vips(false))];
         sets.extend(self.arp.map(|arp| (arp, "alive4", self.vips(true))));
         sets.retain(|(_, _, vips)| !vips.is_empty());
         sets

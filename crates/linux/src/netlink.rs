@@ -3,7 +3,7 @@
 //!
 //! rtnetlink and nfnetlink handle a request inside `send`, so every answer is queued when `send`
 //! returns; the answers are read with `MSG_DONTWAIT`, and a missing one is an error, not a wait.
-//! `netlink-bindings` 0.3.5 was tried and left out: it writes the timeout of a set element in native
+//! `netlink-bindings` 0.3.5 was read and left out: it writes the timeout of a set element in native
 //! byte order (the kernel wants big endian) and its socket waits for ever for an answer that does
 //! not come. A dozen message shapes are easier to check than 46,000 generated lines.
 
@@ -105,7 +105,7 @@ impl Writer {
 }
 
 /// Finished messages, to be sent once or many times.
-#[derive(Debug)]
+#[derive(Default, Debug)]
 pub(crate) struct Request {
     /// The bytes; a caller may patch values in place.
     pub(crate) buf: Vec<u8>,

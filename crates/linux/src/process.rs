@@ -14,8 +14,13 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 /// `PIDFD_THREAD`, which is `O_EXCL`: the descriptor stands for a thread, not for its process.
 const PIDFD_THREAD: u32 = libc::O_EXCL as u32;
-/// `PF_EXITING` in the ninth field of `/proc/PID/stat` (include/linux/sched.h).
-const PF_EXITING: u64 = 0x4;
+/// `PF_EXITING`, `PF_SIGNALED` (a fatal signal has been taken) and `PF_DUMPCORE` in the ninth field
+/// of `/proc/PID/stat` (include/linux/sched.h).
+const PF_ENDING: u64 = 0x4 | 0x400 | 0x200;
+/// SIGKILL among the pending signals, the thirty-first field. When a process is killed, its small
+/// threads can be gone before the first one has so much as looked at its signal: by `PF_EXITING`
+/// alone, one look in five at a killed Redis of 700 MB found it alive.
+const SIGKILL_PENDING: u64 = 1 << (libc::SIGKILL - 1);
 /// A Redis has about ten threads; a process with very many is watched by some of them.
 const THREADS_MAX: usize = 32;
 
@@ -24,7 +29,7 @@ const THREADS_MAX: usize = 32;
 pub struct ProcessState {
     /// R, S, D, T, t, Z; X when the process is gone.
     pub state: char,
-    /// It has begun to exit.
+    /// It is about to exit, dumps core, or exits; its sockets may be open for long yet.
     pub exiting: bool,
     /// User and system time used so far, in clock ticks.
     pub cpu_ticks: u64,
@@ -54,9 +59,12 @@ impl ProcessState {
         let utime = field(14, &mut from)?;
         let stime = field(15, &mut from)?;
         let start_ticks = field(22, &mut from)?;
+        let pending = field(31, &mut from).unwrap_or(0);
         Some(ProcessState {
             state,
-            exiting: flags & PF_EXITING != 0 || matches!(state, 'Z' | 'X'),
+            exiting: flags & PF_ENDING != 0
+                || pending & SIGKILL_PENDING != 0
+                || matches!(state, 'Z' | 'X'),
             cpu_ticks: utime.saturating_add(stime),
             start_ticks,
         })
@@ -97,6 +105,17 @@ impl ProcessWatch {
     /// # Errors
     /// When `/proc` can't be read for another reason than that the process is gone.
     pub fn state(&self) -> io::Result<ProcessState> {
+        let state = self.look()?;
+        if !state.exiting && self.threads.iter().any(is_readable) {
+            // A thread has ended, perhaps alone. But the first thread takes its fatal signal under
+            // a lock that this look had to wait for, and marks itself just after: one look in
+            // thirty came in between. The second is behind it.
+            return self.look();
+        }
+        Ok(state)
+    }
+
+    fn look(&self) -> io::Result<ProcessState> {
         match read_state(self.pid) {
             Ok(state) if state.start_ticks == self.start_ticks => Ok(state),
             Ok(_) => Ok(ProcessState::GONE),

@@ -219,7 +219,9 @@ impl Reactor {
             }
             Source::Peer => {
                 for _ in 0..TURN {
-                    let Ok(Some((len, src, ttl))) = self.executor.peer.recv(&mut buf) else { break };
+                    let Ok(Some((len, src, ttl))) = self.executor.peer.recv(&mut buf) else {
+                        break;
+                    };
                     let bytes = buf.get(..len).unwrap_or(&[]).to_vec();
                     self.inputs.push_back(Input::PeerDatagram { src, ttl, bytes });
                 }
@@ -239,9 +241,8 @@ impl Reactor {
             }
             Source::Process => {
                 if self.executor.process.is_some() {
-                    self.inputs.push_back(Input::Redis(
-                        keepair_core::input::RedisInput::ProcessStirred,
-                    ));
+                    self.inputs
+                        .push_back(Input::Redis(keepair_core::input::RedisInput::ProcessStirred));
                 }
             }
         }

@@ -265,6 +265,7 @@ impl Monitor {
     }
 
     /// The next notice, `None` when there is none at present. Call until `None`.
+    #[allow(clippy::should_implement_trait, reason = "an iterator would end at the first None")]
     pub fn next(&mut self) -> io::Result<Option<Notice>> {
         loop {
             if let Some(notice) = self.queue.pop_front() {

@@ -1,4 +1,4 @@
-//! The only unsafe code of this crate: five system calls that no safe wrapper offers.
+//! The only unsafe code of this crate: four system calls that no safe wrapper offers.
 //!
 //! Every function is safe to call with any argument; a wrong one earns an errno. Not a place for
 //! policy: what to set, and why, is said by the callers.
@@ -36,10 +36,8 @@ pub(crate) fn set_int(fd: impl AsFd, level: i32, option: i32, value: i32) -> io:
 
 /// Attaches a classic BPF filter (`SO_ATTACH_FILTER`).
 pub(crate) fn attach_filter(fd: impl AsFd, program: &[BpfInsn]) -> io::Result<()> {
-    let mut insns: Vec<libc::sock_filter> = program
-        .iter()
-        .map(|&(code, jt, jf, k)| libc::sock_filter { code, jt, jf, k })
-        .collect();
+    let mut insns: Vec<libc::sock_filter> =
+        program.iter().map(|&(code, jt, jf, k)| libc::sock_filter { code, jt, jf, k }).collect();
     let len = u16::try_from(insns.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     let fprog = libc::sock_fprog { len, filter: insns.as_mut_ptr() };
     // SAFETY: `fprog` points at `len` instructions in `insns`; both outlive the call, during which
@@ -69,11 +67,7 @@ pub(crate) fn bind_packet(fd: impl AsFd, ifindex: u32, ethertype: u16) -> io::Re
     };
     // SAFETY: `addr` is a fully initialised sockaddr_ll of the stated length and outlives the call.
     check(unsafe {
-        libc::bind(
-            fd.as_fd().as_raw_fd(),
-            (&raw const addr).cast(),
-            len_of::<libc::sockaddr_ll>(),
-        )
+        libc::bind(fd.as_fd().as_raw_fd(), (&raw const addr).cast(), len_of::<libc::sockaddr_ll>())
     })
 }
 
@@ -84,10 +78,4 @@ pub(crate) fn set_fifo(priority: i32) -> io::Result<()> {
     check(unsafe {
         libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &raw const param)
     })
-}
-
-/// Clock ticks per second of the times in `/proc/PID/stat`.
-pub(crate) fn clock_ticks_per_second() -> u64 {
-    // SAFETY: `sysconf` takes and returns plain integers.
-    u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).unwrap_or(100).max(1)
 }

@@ -1,4 +1,5 @@
 //! Announcements and probes, seen from the machine at the other end of the cable.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 mod common;
 
 use std::net::IpAddr;

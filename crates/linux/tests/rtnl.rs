@@ -1,8 +1,9 @@
 //! Addresses and links on a real kernel, each test in its own network namespace.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 mod common;
 
 use std::net::{IpAddr, UdpSocket};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use common::{enter_namespace, index_of, pair, report, sh, wait_for};
 use keepair_core::config::Vip;
@@ -129,9 +130,10 @@ fn the_monitor_tells_of_links_and_addresses() {
         });
     }
     sh("ip link del left0");
-    wait_for("the interface's end", || {
-        matches!(monitor.next().unwrap(), Some(Notice::LinkGone { name, .. }) if name == "left0")
-    });
+    wait_for(
+        "the interface's end",
+        || matches!(monitor.next().unwrap(), Some(Notice::LinkGone { name, .. }) if name == "left0"),
+    );
 }
 
 #[test]
@@ -150,6 +152,34 @@ fn lost_notices_are_reported_as_an_overrun_and_the_monitor_goes_on() {
     assert!(overrun);
     rtnl.add_address(1, vip("10.9.0.100/24")).unwrap();
     assert!(matches!(monitor.next().unwrap(), Some(Notice::AddressAdded(_))));
+}
+
+#[test]
+fn how_soon_a_pulled_cable_is_known() {
+    let right = pair();
+    let mut monitor = Monitor::open().unwrap();
+    let left = index_of("left0");
+    let (mut down, mut up) = (Vec::new(), Vec::new());
+    for round in 0..6 {
+        // Some pulls come soon after the last change, some long after: the kernel may hold back a
+        // second change within a second if it does not find it urgent. It never did here.
+        std::thread::sleep(Duration::from_millis(if round % 2 == 0 { 1200 } else { 20 }));
+        for (running, delays) in [(false, &mut down), (true, &mut up)] {
+            let word = if running { "up" } else { "down" };
+            // The command itself takes a millisecond or two.
+            let changed = right.run(|| {
+                sh(&format!("ip link set right0 {word}"));
+                Instant::now()
+            });
+            wait_for("the notice", || {
+                matches!(monitor.next().unwrap(),
+                    Some(Notice::Link { ifindex, running: r, .. }) if ifindex == left && r == running)
+            });
+            delays.push(changed.elapsed());
+        }
+    }
+    println!("down known after {down:.1?}, up after {up:.1?}");
+    assert!(down.iter().chain(&up).all(|d| *d < Duration::from_millis(1500)));
 }
 
 #[test]

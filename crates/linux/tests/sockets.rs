@@ -1,4 +1,5 @@
 //! The VRRP socket and the daemons' own link between two machines.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 mod common;
 
 use std::io;
@@ -112,7 +113,9 @@ fn adverts_survive_the_interface_going_down_and_being_replaced() {
         let group = if v6 { ip("ff02::12") } else { ip("224.0.0.18") };
         let message = advert(&left, group);
         right.run(|| sh("ip link set right0 down"));
-        wait_for("an error", || left.send(&message).is_err() || !sh("ip link show left0").contains("LOWER_UP"));
+        wait_for("an error", || {
+            left.send(&message).is_err() || !sh("ip link show left0").contains("LOWER_UP")
+        });
         right.run(|| {
             sh("ip link set right0 up; ip addr replace fe80::2/64 dev right0 nodad
                 ip addr replace fd09::2/64 dev right0 nodad");

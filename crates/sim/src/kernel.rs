@@ -23,12 +23,7 @@ pub struct Kernel {
 
 impl Default for Kernel {
     fn default() -> Self {
-        Kernel {
-            vips_present: false,
-            fence_until: None,
-            source_closed: false,
-            carrier: true,
-        }
+        Kernel { vips_present: false, fence_until: None, source_closed: false, carrier: true }
     }
 }
 
@@ -57,9 +52,7 @@ impl Kernel {
 
     /// For how long packets would still pass; `None` when they do not.
     pub fn fence_left(&self, now: Time) -> Option<Duration> {
-        self.fence_until
-            .filter(|until| now < *until)
-            .map(|until| until.since(now))
+        self.fence_until.filter(|until| now < *until).map(|until| until.since(now))
     }
 
     /// The machine answers on the virtual address.

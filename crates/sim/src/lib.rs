@@ -17,6 +17,7 @@ pub mod host;
 pub mod kernel;
 pub mod network;
 pub mod options;
+mod process;
 pub mod redis;
 pub mod rng;
 pub mod scenario;

@@ -5,7 +5,7 @@
 //! lost or cut segment is held and sent again. Not here: what the messages mean.
 
 use crate::host::{HostId, PerHost};
-use crate::redis::{ConnId, Effect, Message, Process, Stream};
+use crate::redis::{ConnId, Message, Process, Stream};
 use crate::rng::Rng;
 use crate::world::{Event, World};
 use keepair_core::time::Time;
@@ -55,12 +55,7 @@ pub struct Network {
 impl Network {
     /// A network without faults.
     pub fn new(latency_us: (u64, u64)) -> Self {
-        Network {
-            latency_us,
-            loss_permille: 0,
-            cuts: PerHost::default(),
-            conns: BTreeMap::new(),
-        }
+        Network { latency_us, loss_permille: 0, cuts: PerHost::default(), conns: BTreeMap::new() }
     }
 
     /// A drawn delay.
@@ -91,14 +86,7 @@ impl World {
             return;
         }
         let at = self.now + delay;
-        self.schedule(
-            at,
-            Event::Frame {
-                from,
-                traffic,
-                input: Box::new(input),
-            },
-        );
+        self.schedule(at, Event::Frame { from, traffic, input: Box::new(input) });
     }
 
     pub(crate) fn dial(&mut self, from: HostId, conn: ConnId, wanted: Option<(ReplId, i64)>) {
@@ -128,14 +116,10 @@ impl World {
             let delay = self.network.latency(&mut self.rng);
             self.dial_failed(from, conn, delay);
         } else {
-            self.network.conns.insert(
-                conn,
-                Conn {
-                    open: PerHost([true, true]),
-                    ..Conn::default()
-                },
-            );
-            self.to_redis(to, Message::Stream(conn, Stream::Psync(wanted)));
+            self.network
+                .conns
+                .insert(conn, Conn { open: PerHost([true, true]), ..Conn::default() });
+            self.hand_to_redis(to, Message::Stream(conn, Stream::Psync(wanted)));
         }
     }
 
@@ -144,11 +128,7 @@ impl World {
         let run = self.hosts[from].redis.run;
         self.schedule(
             at,
-            Event::RedisMessage {
-                host: from,
-                run,
-                message: Message::DialFailed(conn),
-            },
+            Event::RedisMessage { host: from, run, message: Message::DialFailed(conn) },
         );
     }
 
@@ -191,13 +171,13 @@ impl World {
             if stream == Stream::Closed {
                 self.network.conns.remove(&id);
             }
-            self.to_redis(to, Message::Stream(id, stream));
+            self.hand_to_redis(to, Message::Stream(id, stream));
         } else {
             // Nobody has this connection here any more: a reset goes back.
             let told = conn.open[from];
             self.network.conns.remove(&id);
             if told {
-                self.to_redis(from, Message::Stream(id, Stream::Closed));
+                self.hand_to_redis(from, Message::Stream(id, Stream::Closed));
             }
         }
     }
@@ -241,58 +221,6 @@ impl World {
             };
             for stream in held {
                 self.send_stream(from, id, stream);
-            }
-        }
-    }
-
-    /// Hands a message to a Redis process, or into its inbox.
-    pub(crate) fn to_redis(&mut self, host: HostId, message: Message) {
-        let now = self.now;
-        let redis = &mut self.hosts[host].redis;
-        match redis.process {
-            Process::Absent => {}
-            Process::Running if redis.turns(now) && redis.inbox.is_empty() => {
-                let mut effects = Vec::new();
-                redis.handle(now, message, &mut effects);
-                self.perform_effects(host, effects);
-            }
-            _ => redis.inbox.push_back(message),
-        }
-    }
-
-    /// The event loop turns again: what waited is handled in order.
-    pub(crate) fn drain_redis(&mut self, host: HostId) {
-        let now = self.now;
-        while self.hosts[host].redis.turns(now) {
-            let redis = &mut self.hosts[host].redis;
-            let Some(message) = redis.inbox.pop_front() else {
-                break;
-            };
-            let mut effects = Vec::new();
-            redis.handle(now, message, &mut effects);
-            self.perform_effects(host, effects);
-        }
-    }
-
-    pub(crate) fn perform_effects(&mut self, host: HostId, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::Daemon { session, input } => self.answer_daemon(host, session, input),
-                Effect::Client(write, answer) => self.answer_client(host, write, answer),
-                Effect::Send(conn, stream) => self.send_stream(host, conn, stream),
-                Effect::Dial(conn, wanted) => self.dial(host, conn, wanted),
-                Effect::At(at, message) => {
-                    let run = self.hosts[host].redis.run;
-                    self.schedule(at, Event::RedisMessage { host, run, message });
-                }
-                Effect::Overwritten { lost, with_nothing } => {
-                    self.see(&crate::checkers::Fact::Overwritten {
-                        host,
-                        lost: &lost,
-                        with_nothing,
-                    });
-                }
-                Effect::Note(text) => self.say(&host.to_string(), &text),
             }
         }
     }

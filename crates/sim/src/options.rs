@@ -75,10 +75,7 @@ impl Options {
         };
         Config {
             vrid: Vrid(51),
-            vips: vec![Vip {
-                address: VIP,
-                prefix_len: 24,
-            }],
+            vips: vec![Vip { address: VIP, prefix_len: 24 }],
             members: [member(HostId::A), member(HostId::B)],
             me: host.index(),
             advert_interval: self.advert_interval,
@@ -106,11 +103,7 @@ impl fmt::Display for Options {
             self.apply_us.1,
             self.transfer,
             self.save_interval,
-            if self.auth {
-                "with password"
-            } else {
-                "without password"
-            },
+            if self.auth { "with password" } else { "without password" },
             self.priorities[0],
             self.priorities[1],
         )

@@ -267,10 +267,7 @@ impl Redis {
             Boot::Rdb => self.loading = self.rdb.clone(),
         }
         if self.loading.is_some() {
-            out.push(Effect::At(
-                now + Duration::from_micros(load_us),
-                Message::Loaded,
-            ));
+            out.push(Effect::At(now + Duration::from_micros(load_us), Message::Loaded));
         }
         let phase = Duration::from_micros(rng.between(1_000, 1_000_000));
         out.push(Effect::At(now + phase, Message::Cron));
@@ -337,16 +334,12 @@ impl Redis {
     /// One turn of the event loop.
     pub fn handle(&mut self, now: Time, message: Message, out: &mut Vec<Effect>) {
         match message {
-            Message::Hello { session } => out.push(Effect::Daemon {
-                session,
-                input: RedisInput::Connected,
-            }),
+            Message::Hello { session } => {
+                out.push(Effect::Daemon { session, input: RedisInput::Connected })
+            }
             Message::Query { session, query } => {
                 let reply = self.answer(now, query, out);
-                out.push(Effect::Daemon {
-                    session,
-                    input: RedisInput::Reply(query, reply),
-                });
+                out.push(Effect::Daemon { session, input: RedisInput::Reply(query, reply) });
             }
             Message::Write(write) => self.write(write, out),
             Message::Stream(conn, stream) => self.hear(now, conn, stream, out),
@@ -390,12 +383,15 @@ impl Redis {
         }
     }
 
-    fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            replid: self.replid,
-            offset: self.offset,
-            data: self.data.clone(),
+    /// Writes the file now.
+    pub fn save_now(&mut self) {
+        if !self.is_loading() {
+            self.rdb = Some(self.snapshot());
         }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot { replid: self.replid, offset: self.offset, data: self.data.clone() }
     }
 
     /// A primary restarted from its file keeps the file's history as its second id (Redis 7.0).

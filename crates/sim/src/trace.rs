@@ -14,11 +14,7 @@ pub struct Trace {
 impl Trace {
     /// Adds a line.
     pub fn line(&mut self, now: Time, who: &str, what: &str) {
-        let line = format!(
-            "{:>4}.{:06} {who:<7} {what}",
-            now.0 / 1_000_000,
-            now.0 % 1_000_000
-        );
+        let line = format!("{:>4}.{:06} {who:<7} {what}", now.0 / 1_000_000, now.0 % 1_000_000);
         self.lines.push(line);
     }
 

@@ -22,6 +22,17 @@ fn exiting_shows_in_the_flags_before_it_shows_in_the_state() {
 }
 
 #[test]
+fn a_pending_sigkill_and_a_core_dump_are_exits_too() {
+    let head = "9 (x) R 1 1 1 0 -1 4194560 1 0 0 0 7 5 0 0 20 0 5 0 4242 1 1 0 1 1 1 1 1";
+    assert!(ProcessState::parse(&format!("{head} 256 0 4097 1 0")).unwrap().exiting);
+    assert!(!ProcessState::parse(&format!("{head} 128 0 4097 1 0")).unwrap().exiting);
+    for flag in [0x4, 0x200, 0x400] {
+        let ending = head.replace("4194560", &(4_194_560 | flag).to_string());
+        assert!(ProcessState::parse(&format!("{ending} 0 0 4097 1 0")).unwrap().exiting);
+    }
+}
+
+#[test]
 fn cut_off_text_is_none() {
     for text in ["", "1", "1 (x", "1 (x)", "1 (x) S 1 2", "1 (x) S a b c d e f g h"] {
         assert_eq!(ProcessState::parse(text), None, "{text:?}");

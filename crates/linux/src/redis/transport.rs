@@ -60,7 +60,9 @@ impl Transport {
     pub(super) fn wants_write(&self) -> bool {
         self.connecting
             || match &self.tls {
-                Some(tls) => tls.wants_write() || (!self.outbox.is_empty() && !tls.is_handshaking()),
+                Some(tls) => {
+                    tls.wants_write() || (!self.outbox.is_empty() && !tls.is_handshaking())
+                }
                 None => !self.outbox.is_empty(),
             }
     }

@@ -12,18 +12,18 @@ use std::time::{Duration, Instant};
 use nix::sched::{CloneFlags, setns, unshare};
 
 /// The other machine.
-pub struct Right {
+pub(crate) struct Right {
     namespace: File,
 }
 
 impl Right {
     /// Runs `work` on a thread of the other machine and waits for its result.
-    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+    pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         std::thread::scope(|scope| scope.spawn(|| self.enter(work)).join().unwrap())
     }
 
     /// Runs `work` on a thread of the other machine, not waiting for it.
-    pub fn spawn<T: Send + 'static>(
+    pub(crate) fn spawn<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> std::thread::JoinHandle<T> {
@@ -32,7 +32,7 @@ impl Right {
     }
 
     /// A path that names the other machine, for `ip link set ... netns`.
-    pub fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         format!("/proc/{}/fd/{}", std::process::id(), self.namespace.as_raw_fd())
     }
 
@@ -43,14 +43,14 @@ impl Right {
 }
 
 /// Moves the calling thread into a fresh, empty network namespace with `lo` up.
-pub fn enter_namespace() {
+pub(crate) fn enter_namespace() {
     unshare(CloneFlags::CLONE_NEWNET)
         .expect("this test needs root (CAP_SYS_ADMIN and CAP_NET_ADMIN): run it with sudo");
     sh("ip link set lo up");
 }
 
 /// A cable: `left0` here (10.9.0.1/24, fd09::1/64), `right0` there (10.9.0.2/24, fd09::2/64).
-pub fn pair() -> Right {
+pub(crate) fn pair() -> Right {
     enter_namespace();
     let namespace = std::thread::spawn(|| {
         enter_namespace();
@@ -74,7 +74,7 @@ pub fn pair() -> Right {
 }
 
 /// Runs a shell command on the calling thread's machine; panics when it fails.
-pub fn sh(command: &str) -> String {
+pub(crate) fn sh(command: &str) -> String {
     let out = Command::new("sh").arg("-ec").arg(command).output().unwrap();
     assert!(
         out.status.success(),
@@ -86,7 +86,7 @@ pub fn sh(command: &str) -> String {
 }
 
 /// Polls a condition for at most five seconds.
-pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < Duration::from_secs(5), "waited in vain for {what}");
@@ -95,13 +95,19 @@ pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// The index of an interface of the calling thread's machine.
-pub fn index_of(name: &str) -> u32 {
+pub(crate) fn index_of(name: &str) -> u32 {
     sh(&format!("ip -o link show {name}")).split(':').next().unwrap().trim().parse().unwrap()
 }
 
 /// Prints p50, p99 and maximum of some durations in microseconds.
-pub fn report(what: &str, mut samples: Vec<Duration>) {
+pub(crate) fn report(what: &str, mut samples: Vec<Duration>) {
     samples.sort();
     let at = |q: usize| samples[(samples.len() - 1) * q / 100].as_nanos() as f64 / 1000.0;
-    println!("{what}: n {} p50 {:.1} us p99 {:.1} us max {:.1} us", samples.len(), at(50), at(99), at(100));
+    println!(
+        "{what}: n {} p50 {:.1} us p99 {:.1} us max {:.1} us",
+        samples.len(),
+        at(50),
+        at(99),
+        at(100)
+    );
 }

@@ -22,10 +22,7 @@ pub(super) struct Backlog {
 
 impl Backlog {
     pub(super) fn new(offset: i64) -> Self {
-        Backlog {
-            start: offset,
-            entries: Vec::new(),
-        }
+        Backlog { start: offset, entries: Vec::new() }
     }
 
     /// What follows that offset, if it reaches back so far.
@@ -71,9 +68,7 @@ pub(super) struct Upstream {
 impl Redis {
     /// The state of the link in one word, for people and for conditions.
     pub fn link_is_up(&self) -> bool {
-        self.upstream
-            .as_ref()
-            .is_some_and(|upstream| upstream.link == Link::Up)
+        self.upstream.as_ref().is_some_and(|upstream| upstream.link == Link::Up)
     }
 
     /// It is a replica.
@@ -91,10 +86,7 @@ impl Redis {
             return;
         };
         self.offset += len;
-        let entry = Entry {
-            end: self.offset,
-            write,
-        };
+        let entry = Entry { end: self.offset, write };
         backlog.entries.push(entry);
         for attached in &self.attached {
             out.push(Effect::Send(attached.conn, Stream::Data(entry)));
@@ -128,7 +120,7 @@ impl Redis {
     }
 
     /// `REPLICAOF` the other machine.
-    pub(super) fn follow(&mut self, out: &mut Vec<Effect>) {
+    pub fn follow(&mut self, out: &mut Vec<Effect>) {
         if self.upstream.is_some() {
             return;
         }
@@ -174,13 +166,7 @@ impl Redis {
         }
     }
 
-    pub(super) fn hear(
-        &mut self,
-        now: Time,
-        conn: ConnId,
-        stream: Stream,
-        out: &mut Vec<Effect>,
-    ) {
+    pub(super) fn hear(&mut self, now: Time, conn: ConnId, stream: Stream, out: &mut Vec<Effect>) {
         match stream {
             Stream::Psync(wanted) => self.serve(now, conn, wanted, out),
             Stream::Ack(offset) => {
@@ -206,11 +192,7 @@ impl Redis {
             out.push(Effect::Send(conn, Stream::Later));
             return;
         }
-        let attached = Attached {
-            conn,
-            acked: 0,
-            heard_at: now,
-        };
+        let attached = Attached { conn, acked: 0, heard_at: now };
         let partial = wanted.and_then(|(replid, offset)| {
             let known = replid == self.replid
                 || (Some(replid) == self.replid2 && offset < self.second_offset);
@@ -248,13 +230,7 @@ impl Redis {
         self.attached.push(attached);
     }
 
-    fn hear_upstream(
-        &mut self,
-        now: Time,
-        conn: ConnId,
-        stream: Stream,
-        out: &mut Vec<Effect>,
-    ) {
+    fn hear_upstream(&mut self, now: Time, conn: ConnId, stream: Stream, out: &mut Vec<Effect>) {
         let (low, high) = self.apply_us;
         let delay = Duration::from_micros(self.rng.between(low, high));
         let Some(upstream) = self.upstream.as_mut().filter(|up| up.conn == conn) else {
@@ -308,10 +284,7 @@ impl Redis {
             snapshot.data.len(),
             lost.len()
         )));
-        out.push(Effect::Overwritten {
-            lost,
-            with_nothing: snapshot.data.is_empty(),
-        });
+        out.push(Effect::Overwritten { lost, with_nothing: snapshot.data.is_empty() });
         self.rdb = Some(snapshot.clone());
         self.data = snapshot.data;
         self.replid = snapshot.replid;
@@ -362,9 +335,9 @@ impl Redis {
 
     pub(super) fn cron(&mut self, now: Time, out: &mut Vec<Effect>) {
         out.push(Effect::At(now + CRON_PERIOD, Message::Cron));
-        if !self.is_loading() && now.since(self.saved_at) >= self.save_interval {
+        if now.since(self.saved_at) >= self.save_interval {
             self.saved_at = now;
-            self.rdb = Some(self.snapshot());
+            self.save_now();
         }
         let silent = |at: Option<Time>| at.is_none_or(|at| now.since(at) > REPL_TIMEOUT);
         match &self.upstream {
@@ -400,8 +373,5 @@ impl Redis {
 }
 
 fn short(replid: Option<ReplId>) -> String {
-    replid.map_or_else(
-        || "none".to_string(),
-        |id| id.to_string().chars().take(6).collect(),
-    )
+    replid.map_or_else(|| "none".to_string(), |id| id.to_string().chars().take(6).collect())
 }

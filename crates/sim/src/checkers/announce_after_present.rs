@@ -1,0 +1,46 @@
+//! Nobody is told of an address that is not there: no announcement and no advert above priority 0
+//! while it is absent from the interface.
+
+use super::{Checker, Fact};
+use crate::fault::Fault;
+use crate::host::PerHost;
+use crate::world::World;
+use keepair_core::action::Action;
+
+/// The checker.
+#[derive(Debug, Default)]
+pub(super) struct AnnounceAfterPresent {
+    /// Somebody else took it, and the daemon has not yet put it back or given it up.
+    taken: PerHost<bool>,
+}
+
+impl Checker for AnnounceAfterPresent {
+    fn name(&self) -> &'static str {
+        "announce_after_present"
+    }
+
+    fn see(&mut self, world: &World, fact: &Fact<'_>) -> Result<(), String> {
+        let (host, action) = match fact {
+            Fact::Performs { host, action } => (host, action),
+            Fact::Fault(Fault::TakeAddress(host)) => {
+                self.taken[*host] = true;
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
+        let tells = match action {
+            Action::AddVips | Action::RemoveVips => {
+                self.taken[*host] = false;
+                false
+            }
+            Action::Announce => true,
+            Action::SendAdvert(advert) => advert.priority > 0,
+            _ => false,
+        };
+        if tells && !self.taken[*host] && !world.hosts[*host].kernel.vips_present {
+            let what = if matches!(action, Action::Announce) { "announces" } else { "advertises" };
+            return Err(format!("{host} {what} an address it does not have"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,210 @@
+//! Directed stories: what is done to the pair, and what must be seen, step by step.
+//!
+//! A [`Story`] that has failed goes no further; its first failure is its result. The stories are
+//! in [`ALL`], for the tests and for `keepair-sim --scenario NAME`.
+
+mod daemon;
+mod machine;
+mod redis;
+mod start;
+
+use crate::checkers::Fact;
+use crate::fault::Fault;
+use crate::host::HostId;
+use crate::options::Options;
+use crate::swarm::SETTLE;
+use crate::world::World;
+use keepair_core::event::Event as Told;
+use std::time::Duration;
+
+/// A story under way.
+#[derive(Debug)]
+pub struct Story {
+    /// Where it takes place.
+    pub world: World,
+    /// What was not as it must be.
+    pub failure: Option<String>,
+    told_before: usize,
+}
+
+/// How a story goes.
+pub type Script = fn(&mut Story);
+
+/// Every directed scenario, by name.
+pub const ALL: &[(&str, Script)] = &[
+    ("cold-start", start::cold_start),
+    ("adoption", start::adoption),
+    ("unrelated-data", start::unrelated_data),
+    ("redis-crash", redis::crash),
+    ("redis-crash-large", redis::crash_of_a_large_one),
+    ("redis-hang", redis::hang),
+    ("redis-restart-empty", redis::restart_empty),
+    ("redis-busy", redis::busy),
+    ("redis-standby-down", redis::standby_down),
+    ("failover-and-back", redis::failover_and_back),
+    ("daemon-restarted", daemon::restarted),
+    ("daemon-not-restarted", daemon::not_restarted),
+    ("daemon-stopped", daemon::stopped),
+    ("daemon-frozen-before-advert", daemon::frozen_before_advert),
+    ("switchover", daemon::switchover),
+    ("switchover-from-standby", daemon::switchover_from_standby),
+    ("terminate", daemon::terminate),
+    ("power", machine::power),
+    ("power-both", machine::power_of_both),
+    ("unplug", machine::unplug),
+    ("reports-silent", machine::reports_silent),
+    ("adverts-silent", machine::adverts_silent),
+    ("partition", machine::partition),
+];
+
+/// Tells a story to its end.
+pub fn tell(script: Script) -> Story {
+    let mut story = Story { world: World::new(Options::plain(1)), failure: None, told_before: 0 };
+    script(&mut story);
+    story
+}
+
+pub(crate) fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+impl Story {
+    fn goes_on(&mut self) -> bool {
+        if self.failure.is_none()
+            && let Some(violation) = self.world.violations.first()
+        {
+            self.failure = Some(violation.to_string());
+        }
+        self.failure.is_none()
+    }
+
+    fn fail(&mut self, text: String) {
+        if self.failure.is_none() {
+            self.failure = Some(format!("at {}: {text}", self.world.now));
+        }
+    }
+
+    /// A pair that works: A is the primary, the client writes.
+    pub fn pair(&mut self) {
+        self.world.begin_pair(HostId::A);
+        self.within(ms(8_000), "the pair works", |world| {
+            world.serving() == Some(HostId::A) && crate::checkers::missing(world).is_none()
+        });
+        self.wait(ms(1_000));
+        self.mark();
+    }
+
+    /// From here on, gaps and failovers count.
+    pub fn mark(&mut self) {
+        self.world.client.forget_gap();
+        self.told_before = self.world.told.len();
+    }
+
+    /// Something happens.
+    pub fn happens(&mut self, fault: Fault) {
+        if self.goes_on() {
+            self.world.apply(fault);
+        }
+    }
+
+    /// Something will happen so long from now.
+    pub fn plans(&mut self, after: Duration, fault: Fault) {
+        if self.goes_on() {
+            self.world.plan(after, fault);
+        }
+    }
+
+    /// Time passes.
+    pub fn wait(&mut self, length: Duration) {
+        if self.goes_on() {
+            self.world.run_for(length);
+            self.goes_on();
+        }
+    }
+
+    /// It must come true in time.
+    pub fn within(&mut self, length: Duration, what: &str, holds: fn(&World) -> bool) {
+        let until = self.world.now + length;
+        while self.goes_on() && !holds(&self.world) {
+            if self.world.now >= until {
+                self.fail(format!("not true within {length:?}: {what}"));
+                return;
+            }
+            self.world.run_for(Duration::from_micros(500));
+        }
+    }
+
+    /// It must be true now.
+    pub fn holds(&mut self, what: &str, holds: fn(&World) -> bool) {
+        if self.goes_on() && !holds(&self.world) {
+            self.fail(format!("not true: {what}"));
+        }
+    }
+
+    /// It must be true for that long.
+    pub fn always(&mut self, length: Duration, what: &str, holds: fn(&World) -> bool) {
+        let until = self.world.now + length;
+        while self.goes_on() && self.world.now < until {
+            if !holds(&self.world) {
+                self.fail(format!("not true: {what}"));
+            }
+            self.world.run_for(ms(1));
+        }
+    }
+
+    /// No client waited longer since the mark.
+    pub fn outage_at_most(&mut self, length: Duration) {
+        if !self.goes_on() {
+            return;
+        }
+        match self.world.client.longest_gap {
+            Some((gap, _)) if gap > length => {
+                self.fail(format!("clients waited {gap:?}, {length:?} is promised"));
+            }
+            None => self.fail("no write was acknowledged".to_string()),
+            Some(_) => {}
+        }
+    }
+
+    /// Nobody took over since the mark.
+    pub fn no_failover(&mut self) {
+        let told = &self.world.told[self.told_before..];
+        let took_over = |event: &Told| matches!(event, Told::TookOver(_) | Told::Left { .. });
+        if let Some((_, host, event)) = told.iter().find(|(_, _, event)| took_over(event)) {
+            let text = format!("a needless failover: {host}: {event}");
+            self.fail(text);
+        }
+    }
+
+    /// After a while one serves, the other replicates, and nothing that was acknowledged is lost.
+    pub fn ends_well(&mut self) {
+        self.wait(SETTLE);
+        if self.goes_on() {
+            self.world.see(&Fact::Settled);
+            self.goes_on();
+        }
+    }
+}
+
+/// A has the address.
+pub(crate) fn served_by_a(world: &World) -> bool {
+    world.serving() == Some(HostId::A)
+}
+
+/// B has the address.
+pub(crate) fn served_by_b(world: &World) -> bool {
+    world.serving() == Some(HostId::B)
+}
+
+/// Redis on A replicates.
+pub(crate) fn a_replicates(world: &World) -> bool {
+    world.hosts[HostId::A].redis.link_is_up()
+}
+
+/// Redis on B replicates.
+pub(crate) fn b_replicates(world: &World) -> bool {
+    world.hosts[HostId::B].redis.link_is_up()
+}
+
+#[cfg(test)]
+mod tests;

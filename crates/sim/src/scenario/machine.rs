@@ -1,0 +1,82 @@
+//! What happens to a machine, its cable, and the paths between the two.
+
+use super::{Story, a_replicates, ms, served_by_a, served_by_b};
+use crate::fault::Fault;
+use crate::host::HostId::{A, B};
+use crate::network::Traffic;
+use crate::redis::Boot;
+
+pub(super) fn power(story: &mut Story) {
+    story.pair();
+    story.happens(Fault::PowerOff(A));
+    story.within(ms(400), "the standby has the address", served_by_b);
+    story.wait(ms(3_000));
+    story.outage_at_most(ms(400));
+    story.happens(Fault::PowerOn(A, Boot::Rdb, ms(300), ms(200)));
+    story.within(ms(8_000), "the old primary replicates", a_replicates);
+    story.ends_well();
+}
+
+/// Both come back as primaries with the data of their files.
+pub(super) fn power_of_both(story: &mut Story) {
+    story.pair();
+    story.happens(Fault::Save(A));
+    story.wait(ms(50));
+    story.happens(Fault::Save(B));
+    story.happens(Fault::PowerOff(A));
+    story.happens(Fault::PowerOff(B));
+    story.wait(ms(2_000));
+    story.happens(Fault::PowerOn(A, Boot::Rdb, ms(300), ms(200)));
+    story.happens(Fault::PowerOn(B, Boot::Rdb, ms(350), ms(300)));
+    story.within(ms(10_000), "one has the address", |world| world.serving().is_some());
+    story.wait(crate::swarm::SETTLE);
+    story.holds("everything is as it must be", |world| crate::checkers::missing(world).is_none());
+}
+
+/// For six seconds.
+pub(super) fn unplug(story: &mut Story) {
+    story.pair();
+    story.happens(Fault::Unplug(A));
+    story.within(ms(450), "the standby has the address", served_by_b);
+    story.wait(ms(5_600));
+    story.happens(Fault::Plug(A));
+    story.within(ms(6_000), "the old primary replicates", a_replicates);
+    story.holds("B has the address", served_by_b);
+    story.ends_well();
+}
+
+/// The daemons' own datagrams are filtered; the adverts are enough.
+pub(super) fn reports_silent(story: &mut Story) {
+    story.pair();
+    for host in [A, B] {
+        story.happens(Fault::Cut(host, vec![Traffic::Reports]));
+    }
+    story.always(ms(5_000), "A has the address", served_by_a);
+    story.no_failover();
+    story.happens(Fault::Mend);
+    story.ends_well();
+}
+
+/// VRRP is filtered; the reports say that A is there.
+pub(super) fn adverts_silent(story: &mut Story) {
+    story.pair();
+    for host in [A, B] {
+        story.happens(Fault::Cut(host, vec![Traffic::Adverts]));
+    }
+    story.always(ms(5_000), "A has the address", served_by_a);
+    story.no_failover();
+    story.happens(Fault::Mend);
+    story.ends_well();
+}
+
+/// Without a tie-breaker both serve while they do not hear each other; afterwards one gives way.
+pub(super) fn partition(story: &mut Story) {
+    story.pair();
+    for host in [A, B] {
+        story.happens(Fault::Cut(host, Traffic::ALL.to_vec()));
+    }
+    story.wait(ms(6_000));
+    story.happens(Fault::Mend);
+    story.within(ms(1_000), "one of them has given way", |world| world.serving().is_some());
+    story.ends_well();
+}
