@@ -2,6 +2,7 @@
 
 use crate::event::Event;
 use crate::input::Persisted;
+use crate::time::Time;
 use alloc::vec::Vec;
 use core::time::Duration;
 use keepair_wire::peer::Report;
@@ -23,12 +24,13 @@ pub enum Action {
     Probe,
     /// Stop listening for answers to probes.
     EndProbe,
-    /// The kernel begins to serve the addresses, for this long from now. Answered by
-    /// `ActionDone(OpenFence)`.
-    OpenFence(Duration),
-    /// The kernel goes on serving the addresses for this long from now, unless it has stopped
-    /// already. Answered by `ActionDone(RenewFence)`.
-    RenewFence(Duration),
+    /// The kernel begins to serve the addresses, until that time. Refused as lapsed when it has
+    /// passed: a decision that was carried out late must not outlive the peer's patience. Answered
+    /// by `ActionDone(OpenFence)`.
+    OpenFence(Time),
+    /// The kernel goes on serving the addresses until that time, unless it has stopped already.
+    /// Answered by `ActionDone(RenewFence)`.
+    RenewFence(Time),
     /// The kernel stops serving the addresses now. With `and_source`, it also refuses new
     /// replication connections from the peer. Answered by `ActionDone(CloseFence)`.
     CloseFence {

@@ -94,6 +94,11 @@ pub fn compare(mine: &Lineage, peer: &Lineage) -> Relation {
             _ => Relation::Superseded { own_tail_bytes: 0 },
         };
     }
+    if known(&m.replid2) && m.replid2 == p.replid2 {
+        if let Some(relation) = common_ancestor(m, p) {
+            return relation;
+        }
+    }
     // Strangers. An empty machine holds nothing that could be lost, and is never a source for one
     // that holds something, whatever its generation.
     match (m.empty, p.empty) {
@@ -114,6 +119,20 @@ pub fn compare(mine: &Lineage, peer: &Lineage) -> Relation {
         core::cmp::Ordering::Less => Relation::Superseded { own_tail_bytes: 0 },
         core::cmp::Ordering::Equal if m.empty && p.empty => Relation::Same,
         core::cmp::Ordering::Equal => Relation::Unrelated,
+    }
+}
+
+/// Both histories left a common one. Who has written nothing since holds a prefix of it, and that
+/// is contained in whatever reaches as far or further: two primaries restarted from their RDB files
+/// after both machines lost power are such a pair.
+fn common_ancestor(mine: &RedisFacts, peer: &RedisFacts) -> Option<Relation> {
+    let is_prefix = |side: &RedisFacts| side.offset < side.second_offset;
+    let ahead = mine.second_offset.saturating_sub(peer.second_offset);
+    match (is_prefix(mine), is_prefix(peer)) {
+        (true, true) if ahead == 0 => Some(Relation::Same),
+        (true, _) if ahead <= 0 => Some(Relation::Superseded { own_tail_bytes: 0 }),
+        (_, true) if ahead >= 0 => Some(Relation::Supersedes),
+        _ => None,
     }
 }
 

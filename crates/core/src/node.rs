@@ -100,6 +100,11 @@ pub struct Node {
     peer_was_heard: bool,
     dropped_told: u32,
     late_told_at: Option<Time>,
+    handled_at: Time,
+    /// This node did not run for long: what it reads until then waited in its sockets meanwhile.
+    stale_until: Time,
+    /// Adverts of another Active router, without reports that would tell whose data is newer.
+    conflict_since: Option<Time>,
 }
 
 impl Node {
@@ -139,6 +144,9 @@ impl Node {
             peer_was_heard: false,
             dropped_told: 0,
             late_told_at: None,
+            handled_at: now,
+            stale_until: now,
+            conflict_since: None,
         }
     }
 
@@ -148,6 +156,7 @@ impl Node {
             return;
         }
         self.note_lateness(now, &input, out);
+        self.note_stall(now);
         self.leave_if_stalled(now, out);
         match input {
             Input::Started(remains) => {
@@ -164,7 +173,7 @@ impl Node {
                     remains.fence_left.filter(|_| was_primary).map(|left| now + left);
                 if resume_until.is_none() {
                     out.push(Action::RemoveVips);
-                    out.push(Action::CloseFence { and_source: false });
+                    self.close_unseen_source(out);
                 }
                 self.phase =
                     Phase::Starting { until: now + self.config.timing.boot_wait, resume_until };
@@ -259,7 +268,7 @@ impl Node {
             let hopeless = self.monitor.info.is_some() || !self.link_up;
             if now + Duration::from_millis(2) >= resume_until || hopeless {
                 out.push(Action::RemoveVips);
-                out.push(Action::CloseFence { and_source: false });
+                self.close_unseen_source(out);
                 self.phase = Phase::Starting { until, resume_until: None };
             }
             return;
@@ -267,6 +276,13 @@ impl Node {
         if self.peer.heard(now).is_some() || self.peer.is_active(now) || now >= until {
             self.rest(now, out);
         }
+    }
+
+    /// Nobody has looked at this Redis yet. It may have come back empty, and the peer's would
+    /// replicate from it by itself.
+    fn close_unseen_source(&mut self, out: &mut Actions) {
+        out.push(Action::CloseFence { and_source: true });
+        self.source_was_closed();
     }
 
     /// Backup or Initialize, whichever is true.
@@ -341,7 +357,7 @@ impl Node {
                 //# If the Priority in the ADVERTISEMENT is 0, then: Send an ADVERTISEMENT
                 Phase::Active(_) => self.send_advert(now, out),
                 // Skew_Time would keep several backups apart; a pair has only one.
-                Phase::Backup => self.take_over_from_leaver(now, out),
+                Phase::Backup if now >= self.stale_until => self.take_over_from_leaver(now, out),
                 _ => {}
             }
             return;
@@ -394,6 +410,7 @@ impl Node {
             return;
         };
         self.peer_has_spoken = true;
+        self.conflict_since = None;
         if let (Some(timeline), Some(leaving)) = (&mut self.timeline, &report.leaving) {
             timeline.learn(now, leaving);
         }
@@ -544,6 +561,19 @@ impl Node {
             self.persisted = Some(current);
             out.push(Action::Persist(current));
         }
+    }
+
+    /// After a long sleep, old packets are no news: timers begin anew, and a farewell from before is
+    /// not acted upon.
+    fn note_stall(&mut self, now: Time) {
+        let down = vrrp::active_down(self.config.own().priority.0, self.peer.advert_interval);
+        if now.since(self.handled_at) > down {
+            self.stale_until = now + self.peer.advert_interval;
+            if let Some(at) = &mut self.timers.active_down_at {
+                *at = now + down;
+            }
+        }
+        self.handled_at = now;
     }
 
     fn note_lateness(&mut self, now: Time, input: &Input, out: &mut Actions) {

@@ -5,21 +5,27 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
 use std::sync::mpsc::SyncSender;
+use std::time::Duration;
 
 use keepair_core::Input;
 use keepair_core::action::Action;
 use keepair_core::config::{Config, Vip};
 use keepair_core::event::Event;
 use keepair_core::input::{Done, Persisted, Process, RedisInput, Refused};
+use keepair_core::time::Time;
 use keepair_wire::vrrp::{Advert, ChecksumForm, GROUP_V4, GROUP_V6};
 
 use crate::announce::{Announcer, Claims};
 use crate::fence::{Fence, FenceSpec, Renewal};
 use crate::peer_socket::PeerSocket;
 use crate::process::{ProcessState, ProcessWatch};
+use crate::realtime::monotonic_us;
 use crate::redis::Redis;
 use crate::rtnl::{Link, Rtnl};
 use crate::vrrp_socket::VrrpSocket;
+
+/// The shortest life the kernel's timer is asked for, see `fence`.
+const FENCE_LIFE_MIN: Duration = Duration::from_millis(10);
 
 /// What the real-time thread hands to the others. Handing over never waits: what does not fit into
 /// the queue is counted and dropped.
@@ -127,24 +133,26 @@ impl Executor {
                 self.tell_failure("probe for the addresses", result);
             }
             Action::EndProbe => self.claims = None,
-            Action::OpenFence(life) => {
-                let result = self.fence().and_then(|fence| fence.open(life));
-                let result = match result {
-                    // Somebody removed the rules: lay them anew.
-                    Err(_) => {
-                        self.fence = None;
-                        self.fence().and_then(|fence| fence.open(life))
+            Action::OpenFence(until) => {
+                let result = left(until).and_then(|life| {
+                    let opened = self.fence().and_then(|fence| fence.open(life));
+                    if opened.is_ok() {
+                        return failed(opened);
                     }
-                    ok => ok,
-                };
-                inputs.push_back(Input::ActionDone(Done::OpenFence, failed(result)));
+                    // Somebody removed the rules: lay them anew.
+                    self.fence = None;
+                    failed(self.fence().and_then(|fence| fence.open(life)))
+                });
+                inputs.push_back(Input::ActionDone(Done::OpenFence, result));
             }
-            Action::RenewFence(life) => {
-                let result = match self.fence().and_then(|fence| fence.renew(life)) {
-                    Ok(Renewal::Extended) => Ok(()),
-                    Ok(Renewal::Lapsed) => Err(Refused::Lapsed),
-                    Err(error) => Err(Refused::Failed(error.to_string())),
-                };
+            Action::RenewFence(until) => {
+                let result = left(until).and_then(|life| {
+                    match self.fence().and_then(|fence| fence.renew(life)) {
+                        Ok(Renewal::Extended) => Ok(()),
+                        Ok(Renewal::Lapsed) => Err(Refused::Lapsed),
+                        Err(error) => Err(Refused::Failed(error.to_string())),
+                    }
+                });
                 inputs.push_back(Input::ActionDone(Done::RenewFence, result));
             }
             Action::CloseFence { and_source } => {
@@ -286,6 +294,12 @@ pub fn fence_spec(config: &Config) -> FenceSpec {
         redis_port: config.redis_port,
         peer: config.peer().address,
     }
+}
+
+/// What is left until then, if it is enough for the kernel's timer.
+fn left(until: Time) -> Result<Duration, Refused> {
+    let left = until.since(Time(monotonic_us()));
+    if left >= FENCE_LIFE_MIN { Ok(left) } else { Err(Refused::Lapsed) }
 }
 
 fn failed(result: io::Result<()>) -> Result<(), Refused> {

@@ -72,6 +72,24 @@ fn relations_table() {
             Superseded { own_tail_bytes: 0 },
         ),
         (
+            "both restarted from RDB files of one history, mine reaches further",
+            restarted(history(3, 1, 1001, 1000, 5)),
+            restarted(history(4, 1, 901, 900, 5)),
+            Supersedes,
+        ),
+        (
+            "both restarted from RDB files of one history, at the same byte",
+            restarted(history(3, 1, 1001, 1000, 5)),
+            restarted(history(4, 1, 1001, 1000, 5)),
+            Same,
+        ),
+        (
+            "both restarted, and the one whose file is older has taken writes since",
+            restarted(history(3, 1, 1001, 1000, 5)),
+            restarted(history(4, 1, 901, 950, 5)),
+            Unrelated,
+        ),
+        (
             "an empty one with a larger generation is still no source",
             a.clone(),
             empty(history(9, 0, -1, 0, 7)),
@@ -124,6 +142,9 @@ fn comparison_is_antisymmetric() {
         history(2, 1, 1001, 1200, 6),
         empty(history(3, 0, -1, 0, 0)),
         restarted(history(4, 0, -1, 10, 5)),
+        restarted(history(6, 7, 1001, 1000, 5)),
+        restarted(history(8, 7, 901, 900, 5)),
+        restarted(history(8, 7, 1001, 1000, 5)),
         history(4, 0, -1, 10, 0),
         empty(history(5, 0, -1, 10, 9)),
     ];

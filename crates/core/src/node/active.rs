@@ -13,7 +13,7 @@ use alloc::format;
 use alloc::string::ToString;
 use core::net::IpAddr;
 use core::time::Duration;
-use keepair_wire::peer::{Cause, Leaving};
+use keepair_wire::peer::{Cause, Leaving, State};
 
 /// A farewell (priority 0) is repeated, since the first may be lost: after these waits.
 const FAREWELL_WAITS: [Duration; 2] = [Duration::from_millis(3), Duration::from_millis(10)];
@@ -35,10 +35,9 @@ pub(super) struct Active {
 }
 
 impl Active {
-    /// The fence was opened, or renewed, at `fence_at`.
-    pub(super) fn new(now: Time, fence_at: Time, config: &Config) -> Self {
+    pub(super) fn new(now: Time, fence_until: Time, config: &Config) -> Self {
         Active {
-            fence_until: fence_at + vrrp::fence_life(config),
+            fence_until,
             reopened: false,
             fence_held: false,
             announce_at: Some(now),
@@ -66,17 +65,17 @@ impl Leave {
 }
 
 impl Node {
-    /// Renews the fence, then sends an advert and a report.
+    /// Sends an advert and a report, then renews the fence. In this order: a daemon that is killed
+    /// between the two leaves a fence that closes before the peer's timer, which counts from the
+    /// last advert, fires.
     pub(super) fn send_advert(&mut self, now: Time, out: &mut Actions) {
-        let life = vrrp::fence_life(&self.config);
-        let Phase::Active(active) = &mut self.phase else {
-            return;
-        };
-        if !active.fence_held {
-            active.fence_until = now + life;
-            out.push(Action::RenewFence(life));
-        }
         self.emit_advert(now, out);
+        let until = now + vrrp::fence_life(&self.config);
+        let Phase::Active(active) = &mut self.phase else { return };
+        if !active.fence_held {
+            active.fence_until = until;
+            out.push(Action::RenewFence(until));
+        }
     }
 
     pub(super) fn emit_advert(&mut self, now: Time, out: &mut Actions) {
@@ -91,16 +90,13 @@ impl Node {
 
     /// The kernel refused to go on serving the address.
     pub(super) fn renewal_refused(&mut self, now: Time, refused: &Refused, out: &mut Actions) {
-        let life = vrrp::fence_life(&self.config);
-        let Phase::Active(active) = &mut self.phase else {
-            return;
-        };
+        let Phase::Active(active) = &mut self.phase else { return };
         match refused {
             Refused::Lapsed => self.leave(now, Cause::Stalled, out),
             // Somebody flushed the rules. Adverts have kept their time, so the right is still ours.
             Refused::Failed(_) if !active.reopened => {
                 active.reopened = true;
-                out.push(Action::OpenFence(life));
+                out.push(Action::OpenFence(active.fence_until));
             }
             Refused::Failed(_) => self.leave(now, Cause::LocalFault, out),
         }
@@ -130,6 +126,22 @@ impl Node {
             };
         }
         self.consider_preempting(now, out);
+        self.yield_to_newer_data(now, out);
+    }
+
+    /// The peer's data is newer than what is served here: after a partition, say.
+    fn yield_to_newer_data(&mut self, now: Time, out: &mut Actions) {
+        let newer = self.peer.fresh(now).is_some_and(|report| {
+            (report.fit || report.state == State::Active)
+                && report.redis.reachable
+                && matches!(
+                    compare(&self.lineage(), &Lineage::from(report)),
+                    Relation::Superseded { .. } | Relation::Behind { .. }
+                )
+        });
+        if newer {
+            self.leave(now, Cause::Superseded, out);
+        }
     }
 
     /// This daemon did not run for longer than the kernel served the address: the right is gone,
@@ -178,16 +190,31 @@ impl Node {
         priority: u8,
         out: &mut Actions,
     ) {
-        let relation =
-            self.peer.heard(now).map(|report| compare(&self.lineage(), &Lineage::from(report)));
-        let yields = match relation {
-            // Data before priority.
-            Some(Relation::Superseded { .. } | Relation::Behind { .. }) => true,
-            Some(Relation::Supersedes | Relation::Ahead { .. }) => false,
+        let Some(report) = self.peer.heard(now) else {
+            // Its advert came before its report, which tells whose data is newer; it will follow,
+            // unless this is no keepair.
+            let since = *self.conflict_since.get_or_insert(now);
+            if now.since(since) < self.config.advert_interval * 3 {
+                self.send_advert(now, out);
+                return;
+            }
             //= https://www.rfc-editor.org/rfc/rfc9568#section-6.4.3
             //# If the Priority in the ADVERTISEMENT is equal to the local Priority and the primary
             //# address of the sender is greater than the primary address of the local sender
-            Some(Relation::Same | Relation::Unrelated) | None => {
+            let own = self.config.own();
+            if (priority, src) > (own.priority.0, own.address) {
+                self.leave(now, Cause::Superseded, out);
+            } else {
+                self.send_advert(now, out);
+                out.push(Action::Announce);
+            }
+            return;
+        };
+        let yields = match compare(&self.lineage(), &Lineage::from(report)) {
+            // Data before priority.
+            Relation::Superseded { .. } | Relation::Behind { .. } => true,
+            Relation::Supersedes | Relation::Ahead { .. } => false,
+            Relation::Same | Relation::Unrelated => {
                 let own = self.config.own();
                 (priority, src) > (own.priority.0, own.address)
             }

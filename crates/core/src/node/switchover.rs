@@ -190,6 +190,11 @@ impl Node {
         };
         let stop_after = switchover.stop_after;
         if switchover.step == Step::HandedOver {
+            if matches!(self.phase, Phase::Active(_)) {
+                // Writes must not stay paused on the machine that serves again.
+                self.call_off(now, "the standby did not take over".to_string(), out);
+                return;
+            }
             let replica = self.peer.is_active(now) && !self.monitor.is_primary();
             let gone = !self.monitor.health.serves();
             if (replica && !self.follow.pending()) || gone {

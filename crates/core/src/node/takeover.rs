@@ -48,8 +48,8 @@ pub(super) struct Takeover {
     step: Step,
     /// When the step is looked at again.
     pub(super) deadline: Time,
-    /// When the fence was told to open, or to go on.
-    fence_at: Time,
+    /// Until when the kernel was asked to serve the addresses; a claim is void after that.
+    fence_until: Time,
 }
 
 impl Node {
@@ -104,7 +104,7 @@ impl Node {
             out.push(Action::Probe);
             (Step::Probing { rounds_left: PROBE_ROUNDS - 1 }, now + PROBE_WAIT)
         };
-        let takeover = Takeover { step: step.0, deadline: step.1, fence_at: now };
+        let takeover = Takeover { step: step.0, deadline: step.1, fence_until: now };
         self.enter(Phase::TakingOver(takeover), format!("taking over: {cause}"), out);
     }
 
@@ -247,20 +247,24 @@ impl Node {
 
     /// Redis is a primary: open the fence, then add the addresses, then tell the network.
     pub(super) fn claim(&mut self, now: Time, out: &mut Actions) {
-        let deadline = now + self.config.timing.promote_timeout;
-        if let Phase::TakingOver(takeover) = &mut self.phase {
-            *takeover = Takeover { step: Step::Fencing, deadline, fence_at: now };
-        }
         out.push(Action::OpenSource);
-        out.push(Action::OpenFence(vrrp::fence_life(&self.config)));
+        self.ask_fence(now, Action::OpenFence, out);
     }
 
     /// An earlier run's right is still alive: go on where it was, if the kernel agrees.
     pub(super) fn resume(&mut self, now: Time, out: &mut Actions) {
-        let deadline = now + self.config.timing.promote_timeout;
-        let takeover = Takeover { step: Step::Fencing, deadline, fence_at: now };
+        let takeover = Takeover { step: Step::Fencing, deadline: now, fence_until: now };
         self.enter(Phase::TakingOver(takeover), self.reason.clone(), out);
-        out.push(Action::RenewFence(vrrp::fence_life(&self.config)));
+        self.ask_fence(now, Action::RenewFence, out);
+    }
+
+    fn ask_fence(&mut self, now: Time, ask: fn(Time) -> Action, out: &mut Actions) {
+        let deadline = now + self.config.timing.promote_timeout;
+        let fence_until = now + vrrp::fence_life(&self.config);
+        if let Phase::TakingOver(takeover) = &mut self.phase {
+            *takeover = Takeover { step: Step::Fencing, deadline, fence_until };
+        }
+        out.push(ask(fence_until));
     }
 
     /// The kernel answered.
@@ -272,6 +276,11 @@ impl Node {
         out: &mut Actions,
     ) {
         let step = match &mut self.phase {
+            Phase::TakingOver(takeover) if now > takeover.fence_until => {
+                let late = "the kernel's right ran out before the address was claimed";
+                self.takeover_failed(now, late.to_string(), out);
+                return;
+            }
             Phase::TakingOver(takeover) => takeover.step,
             Phase::Active(active) => {
                 match (done, result) {
@@ -299,11 +308,11 @@ impl Node {
         self.leaving = None;
         self.left_to_peer = false;
         self.peer.advert_at = None;
-        let fence_at = match &self.phase {
-            Phase::TakingOver(takeover) => takeover.fence_at,
+        let fence_until = match &self.phase {
+            Phase::TakingOver(takeover) => takeover.fence_until,
             _ => now,
         };
-        let active = Active::new(now, fence_at, &self.config);
+        let active = Active::new(now, fence_until, &self.config);
         let reason = match &self.timeline {
             Some(timeline) => format!("took over: {}", timeline.cause),
             None => self.reason.clone(),
@@ -335,10 +344,12 @@ impl Node {
     /// The peer's advert arrived meanwhile: it is alive after all. Before the promotion that ends
     /// the takeover; after it, the lineage decides between the two.
     pub(super) fn reconsider_takeover(&mut self, now: Time, out: &mut Actions) {
-        let Phase::TakingOver(takeover) = &self.phase else {
-            return;
-        };
-        if matches!(takeover.step, Step::Probing { .. } | Step::Draining { .. }) {
+        let Phase::TakingOver(takeover) = &self.phase else { return };
+        let nothing_claimed = matches!(
+            takeover.step,
+            Step::Probing { .. } | Step::Draining { .. } | Step::Verifying { .. }
+        );
+        if nothing_claimed {
             out.push(Action::EndProbe);
             self.timeline = None;
             self.rest(now, out);
