@@ -8,6 +8,7 @@
 //! Not here: priority. It decides between equals only, and [`Relation::Same`] says who those are.
 
 use crate::config::Generation;
+use core::cmp::Ordering;
 use keepair_wire::peer::{RedisFacts, Report};
 
 /// What one machine's Redis holds.
@@ -115,10 +116,10 @@ pub fn compare(mine: &Lineage, peer: &Lineage) -> Relation {
     let mine = (mine.generation, mine.vouched);
     let peer = (peer.generation, peer.vouched);
     match mine.cmp(&peer) {
-        core::cmp::Ordering::Greater => Relation::Supersedes,
-        core::cmp::Ordering::Less => Relation::Superseded { own_tail_bytes: 0 },
-        core::cmp::Ordering::Equal if m.empty && p.empty => Relation::Same,
-        core::cmp::Ordering::Equal => Relation::Unrelated,
+        Ordering::Greater => Relation::Supersedes,
+        Ordering::Less => Relation::Superseded { own_tail_bytes: 0 },
+        Ordering::Equal if m.empty && p.empty => Relation::Same,
+        Ordering::Equal => Relation::Unrelated,
     }
 }
 
@@ -143,12 +144,14 @@ fn common_ancestor(mine: &RedisFacts, peer: &RedisFacts) -> Option<Relation> {
 fn forked_from(old: &Lineage, new: &Lineage) -> Relation {
     let own_tail_bytes =
         old.facts.offset.saturating_add(1).saturating_sub(new.facts.second_offset).max(0);
-    let restarted = !new.vouched && new.generation <= old.generation;
-    if restarted && own_tail_bytes > 0 {
-        Relation::Supersedes
-    } else {
-        Relation::Superseded { own_tail_bytes }
-    }
+    let wrote_nothing = new.facts.offset < new.facts.second_offset;
+    let old_is_newer = match old.generation.cmp(&new.generation) {
+        Ordering::Less => false,
+        // `new` was promoted and then not used: the address went back to `old`.
+        Ordering::Greater => old.vouched || (wrote_nothing && own_tail_bytes > 0),
+        Ordering::Equal => own_tail_bytes > 0 && (wrote_nothing || !new.vouched),
+    };
+    if old_is_newer { Relation::Supersedes } else { Relation::Superseded { own_tail_bytes } }
 }
 
 fn known(replid: &[u8; 20]) -> bool {

@@ -213,11 +213,13 @@ impl Run {
     }
 }
 
-/// The longest gap that is still ordinary: what was seen before the fault, and at least two intervals,
-/// because one write is enough to miss a beat; and as much more as the client's own timer was late.
+/// The longest gap that is still ordinary: the longest before the fault, at least two intervals because one
+/// write is enough to miss a beat, one interval more because two samples of the same noise
+/// differ, and as much as the client's own timer was late.
 #[must_use]
 pub fn ordinary_limit_us(measured: &Measured, interval: Duration) -> u64 {
-    measured.ordinary.max_us.max(2 * micros(interval)) + measured.late_us
+    let interval = micros(interval);
+    measured.ordinary.max_us.max(2 * interval) + interval + measured.late_us
 }
 
 /// Whether writes diverged, and not only the PINGs of 14 bytes that a primary sends its replicas: these

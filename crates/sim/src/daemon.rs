@@ -8,7 +8,7 @@ use crate::checkers::Fact;
 use crate::fault::Fault;
 use crate::host::HostId;
 use crate::world::{Event, World};
-use keepair_core::action::{Action, Actions};
+use keepair_core::action::{Action, Actions, Query};
 use keepair_core::input::{Done, Persisted, RedisInput, Remains};
 use keepair_core::time::Time;
 use keepair_core::{Input, Node};
@@ -27,11 +27,73 @@ pub enum State {
     Stopped,
 }
 
+/// A moment in the middle of a daemon's work.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Moment {
+    /// After so many actions, with more of the same list still to be performed.
+    Middle(u32),
+    /// Right after an action of this kind.
+    After(Step),
+}
+
+/// The actions a fault may follow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// `AddVips`.
+    AddVips,
+    /// `RemoveVips`.
+    RemoveVips,
+    /// `OpenFence`.
+    OpenFence,
+    /// `RenewFence`.
+    RenewFence,
+    /// `CloseFence`.
+    CloseFence,
+    /// `OpenSource`: the first of a claim.
+    OpenSource,
+    /// `SendAdvert`.
+    SendAdvert,
+    /// `AskRedis(Promote)`.
+    Promote,
+    /// `AskRedis(Follow)`.
+    Follow,
+}
+
+impl Step {
+    /// All of them.
+    pub const ALL: [Step; 9] = [
+        Step::AddVips,
+        Step::RemoveVips,
+        Step::OpenFence,
+        Step::RenewFence,
+        Step::CloseFence,
+        Step::OpenSource,
+        Step::SendAdvert,
+        Step::Promote,
+        Step::Follow,
+    ];
+
+    fn of(action: &Action) -> Option<Step> {
+        Some(match action {
+            Action::AddVips => Step::AddVips,
+            Action::RemoveVips => Step::RemoveVips,
+            Action::OpenFence(_) => Step::OpenFence,
+            Action::RenewFence(_) => Step::RenewFence,
+            Action::CloseFence { .. } => Step::CloseFence,
+            Action::OpenSource => Step::OpenSource,
+            Action::SendAdvert(_) => Step::SendAdvert,
+            Action::AskRedis(Query::Promote) => Step::Promote,
+            Action::AskRedis(Query::Follow) => Step::Follow,
+            _ => return None,
+        })
+    }
+}
+
 /// A fault that waits for the daemon to be in the middle of its work.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Trap {
-    /// So many actions are performed before it strikes.
-    pub after: u32,
+    /// When it strikes.
+    pub moment: Moment,
     /// What happens.
     pub fault: Fault,
     /// It is forgotten if it has not struck by then.
@@ -231,8 +293,9 @@ impl World {
             return;
         }
         if let Some(action) = host.daemon.todo.pop_front() {
+            let step = Step::of(&action);
             let cost = self.perform(id, action);
-            self.spring_trap(id);
+            self.spring_trap(id, step);
             self.turn_again(id, run, cost);
             return;
         }
@@ -303,20 +366,27 @@ impl World {
     }
 
     /// A fault in the middle of an action list: after one that the world has seen, before the next.
-    fn spring_trap(&mut self, id: HostId) {
+    fn spring_trap(&mut self, id: HostId, step: Option<Step>) {
         let daemon = &mut self.hosts[id].daemon;
-        if daemon.todo.is_empty() {
+        let Some(mut trap) = daemon.trap.take() else {
+            return;
+        };
+        if self.now > trap.until {
             return;
         }
-        match &mut daemon.trap {
-            Some(trap) if self.now > trap.until => daemon.trap = None,
-            Some(trap) if trap.after > 0 => trap.after -= 1,
-            Some(_) => {
-                if let Some(trap) = daemon.trap.take() {
-                    self.apply(trap.fault);
-                }
+        let strikes = match &mut trap.moment {
+            Moment::Middle(_) if daemon.todo.is_empty() => false,
+            Moment::Middle(0) => true,
+            Moment::Middle(left) => {
+                *left -= 1;
+                false
             }
-            None => {}
+            Moment::After(wanted) => step == Some(*wanted),
+        };
+        if strikes {
+            self.apply(trap.fault);
+        } else {
+            daemon.trap = Some(trap);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What goes wrong, what mends it, and what an operator does.
 
 use crate::checkers::Fact;
-use crate::daemon::Trap;
+use crate::daemon::{Moment, Trap};
 use crate::host::{Host, HostId};
 use crate::network::Traffic;
 use crate::options::VIP;
@@ -38,8 +38,8 @@ pub enum Fault {
     StopDaemon(HostId),
     /// SIGCONT to the daemon.
     ContinueDaemon(HostId),
-    /// The fault strikes between two actions, after so many more of them.
-    Trap(HostId, u32, Box<Fault>),
+    /// The fault strikes between two actions, at this moment.
+    Trap(HostId, Moment, Box<Fault>),
     /// SIGSTOP, and SIGCONT so much later.
     FreezeDaemon(HostId, Duration),
     /// SIGKILL, and a start so much later.
@@ -84,7 +84,7 @@ impl fmt::Display for Fault {
             Fault::StartDaemon(h) => write!(f, "the daemon on {h} is started"),
             Fault::StopDaemon(h) => write!(f, "the daemon on {h} is stopped"),
             Fault::ContinueDaemon(h) => write!(f, "the daemon on {h} is continued"),
-            Fault::Trap(h, after, fault) => write!(f, "on {h}, after {after} actions: {fault}"),
+            Fault::Trap(h, moment, fault) => write!(f, "on {h}, {moment:?}: {fault}"),
             Fault::FreezeDaemon(h, length) => {
                 write!(f, "the daemon on {h} is stopped for {length:?}")
             }
@@ -129,10 +129,10 @@ impl World {
             Fault::StartDaemon(host) => self.start_daemon(host),
             Fault::StopDaemon(host) => self.stop_daemon(host),
             Fault::ContinueDaemon(host) => self.continue_daemon(host),
-            Fault::Trap(host, after, fault) => {
+            Fault::Trap(host, moment, fault) => {
                 let fault = *fault;
                 let until = self.now + TRAP_LIFE;
-                self.hosts[host].daemon.trap = Some(Trap { after, fault, until });
+                self.hosts[host].daemon.trap = Some(Trap { moment, fault, until });
             }
             Fault::FreezeDaemon(host, length) => {
                 self.stop_daemon(host);

@@ -3,6 +3,7 @@
 //!
 //! With [`Draw::overlap`] the faults do not wait for each other; nothing is promised for that yet.
 
+use crate::daemon::{Moment, Step};
 use crate::fault::Fault;
 use crate::host::HostId;
 use crate::network::Traffic;
@@ -134,12 +135,16 @@ impl Plan {
                 _ => rng.between(2_000, 7_000),
             };
             let length = Duration::from_millis(length_ms);
-            let switchover = (switchovers && rng.chance(400))
+            let kind = *rng.pick(&kinds);
+            // Takeovers are short: a daemon's fault meets them only if there are some.
+            let daemon = matches!(kind, Kind::DaemonKill | Kind::DaemonStop);
+            let often = if daemon { 600 } else { 400 };
+            let switchover = (switchovers && rng.chance(often))
                 .then(|| Duration::from_micros(rng.between(0, 400_000)));
             episodes.push((
                 at,
                 Episode {
-                    kind: *rng.pick(&kinds),
+                    kind,
                     hits_serving: rng.chance(700),
                     length,
                     detail: rng.bits(),
@@ -205,8 +210,11 @@ impl World {
         let host = if episode.hits_serving { serving } else { serving.peer() };
         let length = episode.length;
         let ms = Duration::from_millis;
-        let middle = rng.chance(400);
-        let steps = rng.between(0, 8) as u32;
+        let moment = match rng.between(0, 5) {
+            0 | 1 => None,
+            2 | 3 => Some(Moment::Middle(rng.between(0, 8) as u32)),
+            _ => Some(Moment::After(*rng.pick(&Step::ALL))),
+        };
         let close_after = ms(*rng.pick(&[1, 1, 20, 350]));
         let mut plan = |after: Duration, fault: Fault| self.plan(after, fault);
         let zero = Duration::ZERO;
@@ -217,12 +225,11 @@ impl World {
             }
             Kind::DaemonKill => {
                 let restart = Fault::RestartDaemon(host, length);
-                plan(zero, trapped(host, middle, steps, restart));
-                plan(length, Fault::StartDaemon(host));
+                plan(zero, trapped(host, moment, restart));
             }
             Kind::DaemonStop => {
                 let freeze = Fault::FreezeDaemon(host, length);
-                plan(zero, trapped(host, middle, steps, freeze));
+                plan(zero, trapped(host, moment, freeze));
             }
             Kind::DaemonTerminate => {
                 plan(zero, Fault::Terminate(host));
@@ -251,6 +258,8 @@ impl World {
                 plan(length, Fault::Plug(host));
             }
             Kind::Power => {
+                // No machine boots in less; a reset that nobody notices is `power-reset`.
+                let length = length.max(ms(1_000));
                 plan(zero, Fault::PowerOff(host));
                 let boot = *rng.pick(&[Boot::Rdb, Boot::Rdb, Boot::Empty]);
                 let redis = ms(rng.between(10, 1_000));
@@ -288,6 +297,9 @@ impl World {
     }
 }
 
-fn trapped(host: HostId, middle: bool, steps: u32, fault: Fault) -> Fault {
-    if middle { Fault::Trap(host, steps, Box::new(fault)) } else { fault }
+fn trapped(host: HostId, moment: Option<Moment>, fault: Fault) -> Fault {
+    match moment {
+        Some(moment) => Fault::Trap(host, moment, Box::new(fault)),
+        None => fault,
+    }
 }

@@ -72,6 +72,18 @@ fn relations_table() {
             Superseded { own_tail_bytes: 0 },
         ),
         (
+            "the peer was promoted, was not used, and the address came back to me",
+            history(1, 0, -1, 1200, 6),
+            history(2, 1, 1001, 1000, 5),
+            Supersedes,
+        ),
+        (
+            "the same, and neither noticed a new generation",
+            history(1, 0, -1, 1200, 5),
+            history(2, 1, 1001, 1000, 5),
+            Supersedes,
+        ),
+        (
             "both restarted from RDB files of one history, mine reaches further",
             restarted(history(3, 1, 1001, 1000, 5)),
             restarted(history(4, 1, 901, 900, 5)),

@@ -1,7 +1,7 @@
 //! What happens to the daemon, and what an operator asks of it.
 
 use super::{Story, a_replicates, ms, served_by_a, served_by_b};
-use crate::daemon::State;
+use crate::daemon::{Moment, State, Step};
 use crate::fault::Fault;
 use crate::host::HostId::{A, B};
 
@@ -37,12 +37,58 @@ pub(super) fn stopped(story: &mut Story) {
     story.ends_well();
 }
 
-/// Between the renewal of its fence and the advert that goes with it.
-pub(super) fn frozen_before_advert(story: &mut Story) {
+/// Between its advert and the renewal of its fence, whichever comes first.
+pub(super) fn frozen_after_advert(story: &mut Story) {
+    frozen_after(story, Step::SendAdvert);
+}
+
+/// The same on the other side.
+pub(super) fn frozen_after_renewal(story: &mut Story) {
+    frozen_after(story, Step::RenewFence);
+}
+
+fn frozen_after(story: &mut Story, step: Step) {
     story.pair();
     let freeze = Fault::FreezeDaemon(A, ms(2_000));
-    story.happens(Fault::Trap(A, 0, Box::new(freeze)));
+    story.happens(Fault::Trap(A, Moment::After(step), Box::new(freeze)));
     story.within(ms(1_000), "the standby has the address", served_by_b);
+    story.ends_well();
+}
+
+/// The standby has promoted and has decided to claim, and wakes up when the other one serves again.
+pub(super) fn standby_frozen_before_claim(story: &mut Story) {
+    story.pair();
+    let freeze = Fault::FreezeDaemon(B, ms(4_000));
+    let moment = Moment::After(Step::OpenSource);
+    story.happens(Fault::Trap(B, moment, Box::new(freeze)));
+    story.happens(Fault::Switchover(A));
+    story.wait(ms(2_000));
+    story.holds("A has taken the address back", served_by_a);
+    story.outage_at_most(ms(800));
+    story.ends_well();
+}
+
+/// The standby has opened its fence, and wakes up when the other one serves again.
+pub(super) fn standby_frozen_in_claim(story: &mut Story) {
+    story.pair();
+    let freeze = Fault::FreezeDaemon(B, ms(4_000));
+    let moment = Moment::After(Step::OpenFence);
+    story.happens(Fault::Trap(B, moment, Box::new(freeze)));
+    story.happens(Fault::Switchover(A));
+    story.wait(ms(2_000));
+    story.holds("A has taken the address back", served_by_a);
+    story.ends_well();
+}
+
+/// The standby has promoted, and its daemon dies before it claims.
+pub(super) fn standby_killed_before_claim(story: &mut Story) {
+    story.pair();
+    let kill = Fault::RestartDaemon(B, ms(2_000));
+    let moment = Moment::After(Step::OpenSource);
+    story.happens(Fault::Trap(B, moment, Box::new(kill)));
+    story.happens(Fault::Switchover(A));
+    story.wait(ms(1_500));
+    story.holds("A has taken the address back", served_by_a);
     story.ends_well();
 }
 

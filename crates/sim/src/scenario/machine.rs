@@ -17,6 +17,14 @@ pub(super) fn power(story: &mut Story) {
     story.ends_well();
 }
 
+/// A reset so quick that nobody notices: Redis is back, empty, before the standby took over.
+pub(super) fn power_reset(story: &mut Story) {
+    story.pair();
+    story.happens(Fault::PowerOff(A));
+    story.plans(ms(50), Fault::PowerOn(A, Boot::Empty, ms(100), ms(50)));
+    story.ends_well();
+}
+
 /// Both come back as primaries with the data of their files.
 pub(super) fn power_of_both(story: &mut Story) {
     story.pair();
