@@ -37,6 +37,11 @@ pub enum Action {
         /// Refuse the peer as a replica until [`Action::OpenSource`].
         and_source: bool,
     },
+    /// The kernel lets new connections to the addresses wait (their SYN is dropped, and sent again by
+    /// the client's kernel) for this long, or until the fence is opened or closed.
+    HoldConnections(Duration),
+    /// New connections need not wait any more.
+    ReleaseConnections,
     /// The peer may replicate from the local Redis again.
     OpenSource,
     /// Send a VRRP advert.

@@ -12,7 +12,16 @@ use crate::input::{Lost, Process, RedisInput, Reply, Settings};
 use crate::time::Time;
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
+use core::time::Duration;
 use keepair_wire::info::{Info, LinkStatus, Role};
+
+/// After a thread of Redis ended and the process seemed to live on.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// Between the first watches of a process, and between later ones.
+const WATCH_WAITS: [Duration; 3] =
+    [Duration::from_millis(100), Duration::from_millis(400), Duration::from_secs(2)];
+const WATCH_AGAIN: Duration = Duration::from_secs(10);
 
 /// How the local Redis is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -82,7 +91,8 @@ pub struct Monitor {
     look_at: Option<Time>,
     cpu_ticks: Option<u64>,
     idle_since: Option<Time>,
-    watched: Option<u32>,
+    /// The pid, how often it was watched, and when it is to be watched anew.
+    watched: Option<(u32, usize, Time)>,
 }
 
 impl Monitor {
@@ -167,9 +177,8 @@ impl Monitor {
             }
             Connection::Down { .. } => {}
             Connection::Connecting { give_up_at } if now >= give_up_at => {
-                out.push(Action::DisconnectRedis);
                 let why = "it accepts connections and answers nothing".to_string();
-                self.lose(now, timing, why);
+                self.lose(now, timing, why, out);
             }
             Connection::Connecting { .. } => {}
             Connection::Up => {
@@ -217,10 +226,12 @@ impl Monitor {
                 if let Lost::AuthFailed(text) = &lost {
                     self.auth_problem = Some(text.clone());
                 }
-                self.lose(now, timing, lost_text(lost))
+                self.lose(now, timing, lost_text(lost), out)
             }
             RedisInput::Reply(query, reply) => self.reply(now, query, reply),
             RedisInput::ProcessStirred => {
+                // The threads of a dying process end one after the other; look again soon.
+                self.look_at = Some(now + LOOK_AGAIN);
                 out.push(Action::LookAtProcess);
                 Change::None
             }
@@ -228,7 +239,8 @@ impl Monitor {
         }
     }
 
-    fn lose(&mut self, now: Time, timing: &Timing, why: String) -> Change {
+    fn lose(&mut self, now: Time, timing: &Timing, why: String, out: &mut Actions) -> Change {
+        out.push(Action::DisconnectRedis);
         let failed = !matches!(self.health, Health::Gone(_));
         self.connection = Connection::Down { retry_at: now + timing.reconnect_interval };
         self.forget_process();
@@ -278,13 +290,20 @@ impl Monitor {
         }
     }
 
-    /// The pid to watch, once, when INFO has named it.
-    pub fn new_pid(&mut self) -> Option<u32> {
+    /// The pid to watch, when INFO has named it: at once, and again later, because a Redis that was
+    /// just started has not started all its threads yet, and these tell first of its end.
+    pub fn pid_to_watch(&mut self, now: Time) -> Option<u32> {
         let pid = self.info.as_ref()?.process_id?;
-        (self.watched != Some(pid)).then(|| {
-            self.watched = Some(pid);
-            pid
-        })
+        let (watches, due) = match self.watched {
+            Some((known, watches, due)) if known == pid => (watches, due),
+            _ => (0, now),
+        };
+        if now < due {
+            return None;
+        }
+        let wait = WATCH_WAITS.get(watches).unwrap_or(&WATCH_AGAIN);
+        self.watched = Some((pid, watches.saturating_add(1), now + *wait));
+        Some(pid)
     }
 
     fn look(&mut self, now: Time, timing: &Timing, process: Process, out: &mut Actions) -> Change {
@@ -294,8 +313,7 @@ impl Monitor {
         if process.exiting || matches!(process.state, 'X' | 'Z') {
             // Its sockets may stay open for as long as the kernel takes to free its memory; nobody
             // will ever answer on them.
-            out.push(Action::DisconnectRedis);
-            return self.lose(now, timing, "the process is exiting".to_string());
+            return self.lose(now, timing, "the process is exiting".to_string(), out);
         }
         let unanswered =
             self.ping_sent_at.is_some_and(|sent_at| now.since(sent_at) >= timing.ping_timeout);

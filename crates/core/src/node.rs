@@ -79,6 +79,8 @@ pub struct Node {
     persisted: Option<Persisted>,
     /// The peer has been heard since this daemon started, or since it left the address to it.
     peer_has_spoken: bool,
+    /// The address was left since it was last held.
+    left: bool,
     /// The address was left to a peer that could take it.
     left_to_peer: bool,
     /// The address can't be claimed before then; why.
@@ -92,6 +94,10 @@ pub struct Node {
     wanted: u32,
     wanted_seen: Option<u32>,
     caught_up_offset: i64,
+    /// When the standby's Redis, this one, had the last byte of a paused primary.
+    caught_up_at: Option<Time>,
+    /// The addresses are still present, shut by the fence, so that Redis can close its clients.
+    lingering: bool,
     problems: Problems,
     counters: Counters,
     report_seq: u64,
@@ -125,6 +131,7 @@ impl Node {
             held_run_id: None,
             persisted: None,
             peer_has_spoken: false,
+            left: false,
             left_to_peer: false,
             blocked: None,
             leave: None,
@@ -136,6 +143,8 @@ impl Node {
             wanted: 0,
             wanted_seen: None,
             caught_up_offset: -1,
+            caught_up_at: None,
+            lingering: false,
             problems: Problems::default(),
             counters: Counters::default(),
             report_seq: 0,
@@ -212,7 +221,7 @@ impl Node {
         sooner(self.timers.advert_at);
         sooner(self.timers.active_down_at);
         sooner(self.leave.as_ref().and_then(|leave| leave.deadline()));
-        sooner(self.switchover.as_ref().map(|switchover| switchover.deadline));
+        sooner(self.switchover.as_ref().map(|switchover| switchover.deadline()));
         sooner(self.follow.deadline());
         match &self.phase {
             Phase::Starting { until, resume_until } => {
@@ -389,7 +398,9 @@ impl Node {
         } else {
             Report::decode(bytes).map_err(Drop::MalformedReport).and_then(|report| {
                 if report.vrid == self.config.vrid.0 {
-                    self.peer.learn(now, report)
+                    // What waited in the socket during a stall is known, but no news.
+                    let heard_at = if now < self.stale_until { Time(0) } else { now };
+                    self.peer.learn(heard_at, report)
                 } else {
                     Err(Drop::Vrid(report.vrid))
                 }
@@ -459,7 +470,7 @@ impl Node {
     }
 
     fn hear_info(&mut self, now: Time, out: &mut Actions) {
-        if let Some(pid) = self.monitor.new_pid() {
+        if let Some(pid) = self.monitor.pid_to_watch(now) {
             out.push(Action::WatchProcess { pid });
         }
         if let Some(info) = &self.monitor.info {

@@ -9,6 +9,10 @@ use crate::fault::{After, Bound, Fault, Resync};
 use crate::measure::{Measured, micros};
 use crate::status::Failover;
 
+/// The longest gap while the other machine comes back: the fork for a full synchronisation of a few
+/// gigabytes stops Redis for up to a tenth of a second, and nobody can do anything about that.
+const REJOIN_GAP: Duration = Duration::from_millis(200);
+
 /// A promise and whether it held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
@@ -110,6 +114,8 @@ impl Run {
             }
             Bound::Unbounded => {}
         }
+        let name = format!("no gap beyond {} ms when the other comes back", REJOIN_GAP.as_millis());
+        check(&name, m.rejoin_gap_us <= micros(REJOIN_GAP), format!("{} ms", ms(m.rejoin_gap_us)));
         check("writes are acknowledged again", m.recovered, format!("{} acknowledged", m.acked));
         let lost = seen.lost.map_or("nobody to ask".to_owned(), |n| format!("{n} of {}", m.acked));
         check("no acknowledged write is lost", seen.lost == Some(0), lost);
@@ -176,6 +182,7 @@ impl Run {
             "ok": self.ok(),
             "outage_us": m.outage_us,
             "outage_from_us": m.outage_from_us,
+            "rejoin_gap_us": m.rejoin_gap_us,
             "ordinary": {
                 "count": m.ordinary.count, "p50_us": m.ordinary.p50_us,
                 "p99_us": m.ordinary.p99_us, "max_us": m.ordinary.max_us,

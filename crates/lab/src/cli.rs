@@ -310,6 +310,9 @@ fn line(fault: &Fault, run: &Result<Run>) -> String {
     );
     if fault.after != After::Stayed {
         text += &format!(", whole after {} ms", ms(seen.whole_us));
+        if m.rejoin_gap_us > 0 {
+            text += &format!(" with a gap of {} ms", ms(m.rejoin_gap_us));
+        }
     }
     if m.late_us > micros(LATE) {
         text += &format!("; the client itself was up to {} ms late", ms(m.late_us));

@@ -26,6 +26,8 @@ pub struct Scene<'a> {
     pub pair: Pair,
     /// When the fault struck.
     pub t0: Instant,
+    /// When what was broken came back, if the fault has such a time.
+    pub repaired: Option<Instant>,
 }
 
 impl Scene<'_> {
@@ -37,6 +39,13 @@ impl Scene<'_> {
     fn strike(&mut self, what: &str) {
         self.t0 = Instant::now();
         self.rig.journal.note_at(self.t0, Source::Lab, what);
+    }
+
+    /// What was broken comes back now.
+    fn repair(&mut self, what: &str) {
+        let now = Instant::now();
+        self.repaired = Some(now);
+        self.rig.journal.note_at(now, Source::Lab, what);
     }
 
     fn note(&self, what: impl Into<String>) {
@@ -64,6 +73,7 @@ pub fn crash(scene: &mut Scene<'_>) -> Result<()> {
     scene.primary()?.redis.restart(Restart::After(REDIS_RESTART));
     scene.strike(&format!("SIGKILL to the Redis of {}", scene.primary()?.name));
     must_signal(&scene.primary()?.redis, Signal::SIGKILL)?;
+    scene.repaired = Some(scene.t0 + REDIS_RESTART);
     scene.at(REDIS_RESTART + Duration::from_millis(300));
     scene.primary()?.wait_redis(Duration::from_secs(20))
 }
@@ -88,7 +98,7 @@ pub fn hang(scene: &mut Scene<'_>) -> Result<()> {
     scene.strike(&format!("SIGSTOP to the Redis of {}", scene.primary()?.name));
     must_signal(&scene.primary()?.redis, Signal::SIGSTOP)?;
     scene.at(AWAY);
-    scene.note(format!("SIGCONT to the Redis of {}", scene.primary()?.name));
+    scene.repair(&format!("SIGCONT to the Redis of {}", scene.primary()?.name));
     must_signal(&scene.primary()?.redis, Signal::SIGCONT)
 }
 
@@ -100,7 +110,7 @@ pub fn power(scene: &mut Scene<'_>) -> Result<()> {
     scene.strike(&format!("{} loses power", scene.primary()?.name));
     scene.rig.power_off(scene.pair.primary)?;
     scene.at(AWAY);
-    scene.note(format!("{} boots", scene.primary()?.name));
+    scene.repair(&format!("{} boots", scene.primary()?.name));
     scene.rig.power_on(scene.pair.primary)
 }
 
@@ -139,9 +149,8 @@ pub fn daemon_gone(scene: &mut Scene<'_>) -> Result<()> {
     scene.strike(&format!("SIGKILL to the keepair of {}", scene.primary()?.name));
     must_signal(&scene.primary()?.daemon, Signal::SIGKILL)?;
     scene.at(AWAY);
-    scene.primary()?.daemon.start()?;
-    scene.note(format!("keepair of {} started again", scene.primary()?.name));
-    Ok(())
+    scene.repair(&format!("keepair of {} is started again", scene.primary()?.name));
+    scene.primary()?.daemon.start()
 }
 
 /// The Active machine's daemon is stopped and goes on later.
@@ -152,7 +161,7 @@ pub fn daemon_stop(scene: &mut Scene<'_>) -> Result<()> {
     scene.strike(&format!("SIGSTOP to the keepair of {}", scene.primary()?.name));
     must_signal(&scene.primary()?.daemon, Signal::SIGSTOP)?;
     scene.at(AWAY);
-    scene.note(format!("SIGCONT to the keepair of {}", scene.primary()?.name));
+    scene.repair(&format!("SIGCONT to the keepair of {}", scene.primary()?.name));
     must_signal(&scene.primary()?.daemon, Signal::SIGCONT)
 }
 
@@ -164,7 +173,7 @@ pub fn unplug(scene: &mut Scene<'_>) -> Result<()> {
     scene.strike(&format!("the cable of {} is pulled", scene.primary()?.name));
     scene.rig.switch.cut(&scene.primary()?.name)?;
     scene.at(UNPLUGGED);
-    scene.note(format!("the cable of {} is back", scene.primary()?.name));
+    scene.repair(&format!("the cable of {} is back", scene.primary()?.name));
     scene.rig.switch.mend(&scene.primary()?.name)
 }
 

@@ -36,8 +36,10 @@ impl Spacing {
 pub struct Measured {
     /// Gaps before the fault.
     pub ordinary: Spacing,
-    /// The longest gap that ends after the fault, in microseconds.
+    /// The longest gap that ends after the fault and begins before the repair, in microseconds.
     pub outage_us: u64,
+    /// The longest gap that begins after the repair, in microseconds.
+    pub rejoin_gap_us: u64,
     /// When that gap began, in microseconds after the fault (negative: before it).
     pub outage_from_us: i64,
     /// Whether writes were acknowledged again after it.
@@ -67,9 +69,23 @@ impl Measured {
 /// The time after the start of a load that is left out of the ordinary: first connections, ARP.
 pub const WARM_UP: Duration = Duration::from_millis(100);
 
-/// Evaluates records from a load that began at `began` and was stopped at `ended`.
+/// When what happened.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// The load was started.
+    pub began: Instant,
+    /// The fault struck.
+    pub t0: Instant,
+    /// What was broken came back; `ended` where nothing needs to.
+    pub repaired: Instant,
+    /// The load was stopped.
+    pub ended: Instant,
+}
+
+/// Evaluates records.
 #[must_use]
-pub fn measure(records: &Records, began: Instant, t0: Instant, ended: Instant) -> Measured {
+pub fn measure(records: &Records, times: Times) -> Measured {
+    let Times { began, t0, repaired, ended } = times;
     let mut acks: Vec<Instant> =
         records.writes.iter().filter(|r| r.outcome == Outcome::Acked).map(|r| r.done).collect();
     acks.sort_unstable();
@@ -84,11 +100,13 @@ pub fn measure(records: &Records, began: Instant, t0: Instant, ended: Instant) -
     let opening = acks.iter().rev().find(|at| **at < t0).copied().unwrap_or(t0);
     let after = acks.iter().filter(|at| **at >= t0).copied();
     let times: Vec<Instant> = std::iter::once(opening).chain(after).chain([ended]).collect();
-    if let Some((from, gap)) =
-        times.windows(2).map(|w| (w[0], between(w[0], w[1]))).max_by_key(|(_, gap)| *gap)
-    {
-        measured.outage_us = gap;
-        measured.outage_from_us = signed(t0, from);
+    for (from, gap) in times.windows(2).map(|w| (w[0], between(w[0], w[1]))) {
+        if from >= repaired {
+            measured.rejoin_gap_us = measured.rejoin_gap_us.max(gap);
+        } else if gap > measured.outage_us {
+            measured.outage_us = gap;
+            measured.outage_from_us = signed(t0, from);
+        }
     }
     measured.recovered = times.len() > 2
         && acks.last().is_some_and(|last| {

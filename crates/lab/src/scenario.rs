@@ -12,7 +12,7 @@ use crate::check::{Local, Rejoined, Run, Seen};
 use crate::client::{Outcome, Records};
 use crate::fault::{Bound, Fault};
 use crate::inject::Scene;
-use crate::measure;
+use crate::measure::{self, Times};
 use crate::redis::Info;
 use crate::rig::Rig;
 use crate::settle::{self, Pair};
@@ -55,9 +55,9 @@ pub fn run(rig: &mut Rig, fault: &Fault, pace: Pace, on_start: OnStart<'_>) -> R
     thread::sleep(before + measure::WARM_UP);
 
     on_start(rig, pair, Instant::now());
-    let mut scene = Scene { rig, pair, t0: Instant::now() };
+    let mut scene = Scene { rig, pair, t0: Instant::now(), repaired: None };
     let injected = (fault.inject)(&mut scene);
-    let t0 = scene.t0;
+    let (t0, repaired) = (scene.t0, scene.repaired);
     let limit = Duration::from_secs(20 + rig.plan.populate_mb / 20);
     let settled = settle::settle(rig, limit);
     thread::sleep(Duration::from_millis(500));
@@ -65,8 +65,9 @@ pub fn run(rig: &mut Rig, fault: &Fault, pace: Pace, on_start: OnStart<'_>) -> R
     let records = load.stop()?;
     let local = local.map(|running| running.stop()).transpose()?;
 
+    let times = Times { began, t0, repaired: repaired.unwrap_or(ended), ended };
     let mut seen = Seen {
-        measured: measure::measure(&records, began, t0, ended),
+        measured: measure::measure(&records, times),
         lost: rig.missing("k", &records).ok().map(|missing| missing.len()),
         before: rig.host(pair.primary)?.name.clone(),
         ..Seen::default()

@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 
 use crate::host::must_signal;
 use crate::journal::Journal;
-use crate::measure::{self, Measured, Spacing};
+use crate::measure::{self, Measured, Spacing, Times};
 use crate::network::{INTERFACE, batch};
 use crate::rig::{Rig, RigPlan};
 use crate::settle;
@@ -53,7 +53,7 @@ pub fn undisturbed(rig: &mut Rig, interval: Duration, length: Duration) -> Resul
     thread::sleep(length + measure::WARM_UP);
     let ended = Instant::now();
     let records = load.stop()?;
-    let measured = measure::measure(&records, began, ended, ended);
+    let measured = measure::measure(&records, Times { began, t0: ended, repaired: ended, ended });
     let lost = rig.missing("k", &records)?.len();
     Ok(Steady { spacing: measured.ordinary, latency: measure::latency(&records), measured, lost })
 }
@@ -88,7 +88,7 @@ pub fn by_hand(rig: &mut Rig, interval: Duration) -> Result<(Measured, usize)> {
     let ended = Instant::now();
     let records = load.stop()?;
     let lost = rig.missing("k", &records)?.len();
-    Ok((measure::measure(&records, began, t0, ended), lost))
+    Ok((measure::measure(&records, Times { began, t0, repaired: ended, ended }), lost))
 }
 
 fn drop_vip(rig: &Rig, index: usize) -> Result<()> {

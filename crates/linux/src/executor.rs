@@ -161,6 +161,14 @@ impl Executor {
                 });
                 inputs.push_back(Input::ActionDone(Done::CloseFence, failed(result)));
             }
+            Action::HoldConnections(span) => {
+                let result = self.fence().and_then(|fence| fence.hold(span));
+                self.tell_failure("hold new connections", result);
+            }
+            Action::ReleaseConnections => {
+                let result = self.fence().and_then(Fence::unhold);
+                self.tell_failure("release new connections", result);
+            }
             Action::OpenSource => {
                 let result = self.fence().and_then(Fence::open_gate);
                 self.tell_failure("admit the peer's replication", result);
@@ -185,8 +193,8 @@ impl Executor {
                 inputs.extend(found.into_iter().map(Input::Redis));
             }
             Action::WatchProcess { pid } => {
-                // Redis in another pid namespace can't be watched: its connection still tells.
-                self.process = ProcessWatch::open(pid).ok();
+                // A Redis in another pid namespace can't be watched: its connection still tells.
+                self.process = ProcessWatch::open(pid).ok().filter(is_redis);
             }
             Action::LookAtProcess => {
                 if let Some(process) = self.look_at_process() {
@@ -294,6 +302,10 @@ pub fn fence_spec(config: &Config) -> FenceSpec {
         redis_port: config.redis_port,
         peer: config.peer().address,
     }
+}
+
+fn is_redis(watch: &ProcessWatch) -> bool {
+    watch.name().is_some_and(|name| name.contains("redis") || name.contains("valkey"))
 }
 
 /// What is left until then, if it is enough for the kernel's timer.

@@ -3,12 +3,15 @@
 //!
 //! The kernel keeps the time, so the right ends whatever became of the daemon: killed, stopped,
 //! or starved. A Redis that wakes from SIGSTOP can then neither hear a client nor acknowledge a
-//! write, on accepted connections and on loopback too, and the machine answers neither ARP nor
-//! neighbour solicitations for the address (RFC 826; RFC 4861 section 7.2). Our own announcements
-//! go through `AF_PACKET`, which nftables does not see. The clock is the kernel's tick counter: a
-//! right ends up to two ticks (8 ms at 250 Hz) early, never late, and does not age while the
-//! whole machine sleeps. Every call is one netlink exchange, some 20 us; it can wait for
-//! another program that loads a large rule set at the same moment.
+//! write, on accepted connections and on loopback too; all that leaves are TCP's own endings, FIN
+//! and RST without a byte of payload. The machine answers neither ARP nor neighbour solicitations
+//! for the address (RFC 826; RFC 4861 section 7.2). Our own announcements go through `AF_PACKET`,
+//! which nftables does not see. The clock is the kernel's tick counter: a right ends up to two
+//! ticks (8 ms at 250 Hz) early, never late, and does not age while the whole machine sleeps.
+//! Every call is one netlink exchange, some 20 us; it can wait for another program that loads a
+//! large rule set at the same moment.
+
+mod rules;
 
 use std::io;
 use std::net::IpAddr;
@@ -18,21 +21,10 @@ use rustix::net::netlink;
 
 use crate::netlink::{Refusal, Socket};
 use crate::nft::{
-    Batch, FAMILY_ARP, FAMILY_INET, FAMILY_IPV4, FAMILY_IPV6, Hook, KEY_IPV4, KEY_IPV6, Table,
-    Transaction, is_rule, list_elements, list_rules, parse_elements,
+    FAMILY_ARP, FAMILY_INET, Table, Transaction, is_rule, list_elements, list_rules, parse_elements,
 };
+use rules::Plan;
 
-/// Before connection tracking, and before any rule an operator would write.
-const PRIORITY: i32 = -300;
-const INPUT: Hook = Hook { number: libc::NF_INET_LOCAL_IN as u32, priority: PRIORITY };
-const OUTPUT: Hook = Hook { number: libc::NF_INET_LOCAL_OUT as u32, priority: PRIORITY };
-const ARP_INPUT: Hook = Hook { number: 0, priority: PRIORITY };
-const ARP_OUTPUT: Hook = Hook { number: 1, priority: PRIORITY };
-const NEIGHBOUR_SOLICITATION: u8 = 135;
-const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
-/// ARP for IPv4 over Ethernet: hardware type, protocol type, address lengths.
-const ARP_IPV4: [u8; 6] = [0, 1, 8, 0, 6, 4];
-const ARP_IPV4_REQUEST: [u8; 8] = [0, 1, 8, 0, 6, 4, 0, 1];
 /// A timeout that a kernel with 100 ticks a second rounded to zero would mean "for ever".
 const SHORTEST: Duration = Duration::from_millis(10);
 const DUMP_ATTEMPTS: usize = 4;
@@ -73,12 +65,14 @@ pub struct Fence {
     close: Transaction,
     close_with_gate: Transaction,
     open_gate: Transaction,
+    hold: Transaction,
+    unhold: Transaction,
 }
 
 impl Fence {
     /// Installs tables, sets and rules in one transaction. A right that an earlier run left alive
-    /// stays alive, and a closed gate stays closed; without an earlier run the addresses are shut
-    /// and the gate is open.
+    /// stays alive, and a closed gate stays closed, but a hold ends; without an earlier run the
+    /// addresses are shut and the gate is open.
     pub fn install(spec: FenceSpec) -> io::Result<Fence> {
         let mut socket = Socket::open(Some(netlink::NETFILTER)).map_err(|e| {
             io::Error::new(e.kind(), format!("nftables: no netfilter netlink in this kernel: {e}"))
@@ -103,6 +97,8 @@ impl Fence {
         let close = plan.close(false);
         let close_with_gate = plan.close(true);
         let open_gate = plan.open_gate();
+        let hold = plan.hold();
+        let unhold = plan.unhold();
         Ok(Fence {
             socket,
             inet,
@@ -114,11 +110,14 @@ impl Fence {
             close,
             close_with_gate,
             open_gate,
+            hold,
+            unhold,
             spec,
         })
     }
 
-    /// Grants the right for `life` (whole milliseconds, at least 10), whether or not it was alive.
+    /// Grants the right for `life` (whole milliseconds, at least 10), whether or not it was alive;
+    /// ends a hold.
     pub fn open(&mut self, life: Duration) -> io::Result<()> {
         self.open.set_timeout(milliseconds(life)?);
         self.socket.request(&mut self.open.request, |_, _| ()).map_err(|r| self.open.explain(r))
@@ -147,7 +146,7 @@ impl Fence {
         }
     }
 
-    /// Ends the right now; fine when it has ended already. Where somebody removed the rules, they
+    /// Ends the right now, and a hold; fine when they have ended already. Where somebody removed the rules, they
     /// are installed again, which takes some milliseconds: a fence must not stay open because it
     /// was torn down.
     pub fn close(&mut self) -> io::Result<()> {
@@ -177,6 +176,23 @@ impl Fence {
         let transaction = which(self);
         transaction.request = request;
         result.map_err(|r| transaction.explain(r))
+    }
+
+    /// For `span` (at least 10 ms, from now), new connections to Redis at the virtual addresses get
+    /// no answer, so that the client's kernel asks again: the client sees a pause, not an error.
+    /// Connections begun before go on. A Linux client asks again after 1 s, then (before Linux
+    /// 6.5) after 3 s and 7 s: a short hold costs one second, however short.
+    pub fn hold(&mut self, span: Duration) -> io::Result<()> {
+        self.hold.set_timeout(milliseconds(span)?);
+        self.send(|fence| &mut fence.hold)
+    }
+
+    /// Ends a hold now; fine when there is none, or no fence any more.
+    pub fn unhold(&mut self) -> io::Result<()> {
+        match self.send(|fence| &mut fence.unhold) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
     }
 
     /// Lets the other machine connect to Redis again.
@@ -251,7 +267,7 @@ fn milliseconds(life: Duration) -> io::Result<u64> {
     if life < SHORTEST {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            format!("a right of {life:?} is shorter than {SHORTEST:?}, a tick of a slow kernel"),
+            format!("a timeout of {life:?} is shorter than {SHORTEST:?}, a tick of a slow kernel"),
         ));
     }
     u64::try_from(life.as_millis()).map_err(|_| io::ErrorKind::InvalidInput.into())
@@ -261,154 +277,5 @@ fn octets(address: IpAddr) -> Vec<u8> {
     match address {
         IpAddr::V4(a) => a.octets().to_vec(),
         IpAddr::V6(a) => a.octets().to_vec(),
-    }
-}
-
-/// Writes the transactions.
-struct Plan<'a> {
-    spec: &'a FenceSpec,
-    inet: &'a Table,
-    arp: Option<&'a Table>,
-}
-
-impl Plan<'_> {
-    fn vips(&self, v4: bool) -> Vec<Vec<u8>> {
-        self.spec.vips.iter().filter(|a| a.is_ipv4() == v4).map(|a| octets(*a)).collect()
-    }
-
-    /// The sets of living addresses that this pair uses, with the addresses.
-    fn alive(&self) -> Vec<(&Table, &'static str, Vec<Vec<u8>>)> {
-        let mut sets =
-            vec![(self.inet, "alive4", self.vips(true)), (self.inet, "alive6", self.vips(false))];
-        sets.extend(self.arp.map(|arp| (arp, "alive4", self.vips(true))));
-        sets.retain(|(_, _, vips)| !vips.is_empty());
-        sets
-    }
-
-    fn gate(&self) -> (&'static str, Vec<u8>) {
-        let set = if self.spec.peer.is_ipv4() { "closed4" } else { "closed6" };
-        (set, octets(self.spec.peer))
-    }
-
-    fn grant(&self, even_if_lapsed: bool) -> Transaction {
-        let mut batch = Batch::new();
-        for (table, set, vips) in self.alive() {
-            if even_if_lapsed {
-                // Makes the deletion succeed where the element has ended or never was.
-                batch.add_elements(table, set, &vips, true);
-            }
-            // Adding what exists does not extend its life; deleting and adding does.
-            batch.del_elements(table, set, &vips);
-            batch.add_elements(table, set, &vips, true);
-        }
-        batch.finish()
-    }
-
-    fn close(&self, gate: bool) -> Transaction {
-        let mut batch = Batch::new();
-        for (table, set, _) in self.alive() {
-            batch.flush_set(table, set);
-        }
-        if gate {
-            let (set, peer) = self.gate();
-            batch.add_elements(self.inet, set, &[peer], false);
-        }
-        batch.finish()
-    }
-
-    fn open_gate(&self) -> Transaction {
-        let mut batch = Batch::new();
-        batch.flush_set(self.inet, self.gate().0);
-        batch.finish()
-    }
-
-    fn remove(&self) -> Transaction {
-        let mut batch = Batch::new();
-        for table in [Some(self.inet), self.arp].into_iter().flatten() {
-            batch.add_table(table);
-            batch.del_table(table);
-        }
-        batch.finish()
-    }
-
-    /// The whole rule set, and the number of its rules; `anew` deletes what was there.
-    fn install(&self, anew: bool) -> (Transaction, usize) {
-        let mut batch = Batch::new();
-        for table in [Some(self.inet), self.arp].into_iter().flatten() {
-            batch.add_table(table);
-            if anew {
-                batch.del_table(table);
-                batch.add_table(table);
-            }
-        }
-        let t = self.inet;
-        for (v4, key, [vip, alive, closed]) in [
-            (true, KEY_IPV4, ["vip4", "alive4", "closed4"]),
-            (false, KEY_IPV6, ["vip6", "alive6", "closed6"]),
-        ] {
-            batch.add_set(t, vip, key, false);
-            batch.flush_set(t, vip);
-            if !self.vips(v4).is_empty() {
-                batch.add_elements(t, vip, &self.vips(v4), false);
-            }
-            batch.add_set(t, alive, key, true);
-            batch.add_set(t, closed, key, false);
-        }
-        batch.add_chain(t, "input", INPUT);
-        batch.add_chain(t, "output", OUTPUT);
-        for (chain, v4_offset, v6_offset, neighbour) in [
-            ("input", 16, 24, NEIGHBOUR_SOLICITATION), // destination addresses
-            ("output", 12, 8, NEIGHBOUR_ADVERTISEMENT), // source addresses
-        ] {
-            batch.add_rule(t, chain, |e| {
-                e.family(FAMILY_IPV4).network(v4_offset, 4);
-                e.within("vip4").outside("alive4").drop_packet();
-            });
-            batch.add_rule(t, chain, |e| {
-                e.family(FAMILY_IPV6).network(v6_offset, 16);
-                e.within("vip6").outside("alive6").drop_packet();
-            });
-            // The target address follows type, code, checksum and four flag bytes (RFC 4861
-            // sections 4.3 and 4.4). Advertisements are let in: the other machine's tell local
-            // clients where the address went.
-            batch.add_rule(t, chain, |e| {
-                e.family(FAMILY_IPV6).protocol(libc::IPPROTO_ICMPV6 as u8);
-                e.transport(0, 1).equal(&[neighbour]).transport(8, 16);
-                e.within("vip6").outside("alive6").drop_packet();
-            });
-        }
-        let mut rules = 6;
-        for (family, offset, len, closed) in
-            [(FAMILY_IPV4, 12, 4, "closed4"), (FAMILY_IPV6, 8, 16, "closed6")]
-        {
-            batch.add_rule(t, "input", |e| {
-                e.family(family).network(offset, len).within(closed);
-                e.protocol(libc::IPPROTO_TCP as u8);
-                e.transport(2, 2).equal(&self.spec.redis_port.to_be_bytes());
-                // SYN without ACK: a new connection (RFC 9293 section 3.1).
-                e.transport(13, 1).masked(&[0x12]).equal(&[0x02]).reset_connection();
-            });
-            rules += 1;
-        }
-        if let Some(t) = self.arp {
-            batch.add_set(t, "vip4", KEY_IPV4, false);
-            batch.flush_set(t, "vip4");
-            batch.add_elements(t, "vip4", &self.vips(true), false);
-            batch.add_set(t, "alive4", KEY_IPV4, true);
-            batch.add_chain(t, "input", ARP_INPUT);
-            batch.add_chain(t, "output", ARP_OUTPUT);
-            // Requests for the address, but not the other machine's gratuitous ones (sender and
-            // target alike), from which local clients learn where it went.
-            batch.add_rule(t, "input", |e| {
-                e.network(0, 8).equal(&ARP_IPV4_REQUEST).network(24, 4);
-                e.within("vip4").outside("alive4").network(14, 4).outside("vip4").drop_packet();
-            });
-            batch.add_rule(t, "output", |e| {
-                e.network(0, 6).equal(&ARP_IPV4).network(14, 4);
-                e.within("vip4").outside("alive4").drop_packet();
-            });
-            rules += 2;
-        }
-        (batch.finish(), rules)
     }
 }

@@ -15,6 +15,8 @@ pub(crate) const FAMILY_IPV6: u8 = libc::NFPROTO_IPV6 as u8;
 /// Key types by which `nft list` shows a set; the kernel only stores them.
 pub(crate) const KEY_IPV4: (u32, u32) = (7, 4);
 pub(crate) const KEY_IPV6: (u32, u32) = (8, 16);
+/// Two numbers of two bytes, each padded to four (shown as two ports).
+pub(crate) const KEY_PAIR: (u32, u32) = ((13 << 6) | 13, 8);
 
 const LIST_ELEM: u16 = 1;
 const SET_ELEM_KEY: u16 = 1;
@@ -245,25 +247,37 @@ impl Expressions<'_> {
 
     /// Loads bytes of the network header (IP, ARP).
     pub(crate) fn network(&mut self, offset: u32, len: u32) -> &mut Self {
-        self.payload(libc::NFT_PAYLOAD_NETWORK_HEADER as u32, offset, len)
+        self.payload(libc::NFT_PAYLOAD_NETWORK_HEADER, offset, len, libc::NFT_REG_1)
     }
 
-    /// Loads bytes of the transport header (TCP, ICMPv6).
+    /// Loads bytes of the transport header (TCP, ICMPv6); a later fragment has none and fails.
     pub(crate) fn transport(&mut self, offset: u32, len: u32) -> &mut Self {
-        self.payload(libc::NFT_PAYLOAD_TRANSPORT_HEADER as u32, offset, len)
+        self.payload(libc::NFT_PAYLOAD_TRANSPORT_HEADER, offset, len, libc::NFT_REG_1)
     }
 
-    fn payload(&mut self, base: u32, offset: u32, len: u32) -> &mut Self {
+    /// Loads a `KEY_PAIR`: two bytes of the network header, and two of the transport header under
+    /// `mask`.
+    pub(crate) fn pair(&mut self, network: u32, transport: u32, mask: [u8; 2]) -> &mut Self {
+        self.network(network, 2)
+            .payload(libc::NFT_PAYLOAD_TRANSPORT_HEADER, transport, 2, libc::NFT_REG32_01)
+            .bitwise(&mask, libc::NFT_REG32_01)
+    }
+
+    fn payload(&mut self, base: i32, offset: u32, len: u32, register: i32) -> &mut Self {
         self.expression("payload", |w| {
-            w.be32(1, libc::NFT_REG_1 as u32).be32(2, base).be32(3, offset).be32(4, len);
+            w.be32(1, register as u32).be32(2, base as u32).be32(3, offset).be32(4, len);
         })
     }
 
     /// Loaded bytes under `mask`.
     pub(crate) fn masked(&mut self, mask: &[u8]) -> &mut Self {
+        self.bitwise(mask, libc::NFT_REG_1)
+    }
+
+    fn bitwise(&mut self, mask: &[u8], register: i32) -> &mut Self {
         let zero = vec![0; mask.len()];
         self.expression("bitwise", |w| {
-            w.be32(1, libc::NFT_REG_1 as u32).be32(2, libc::NFT_REG_1 as u32);
+            w.be32(1, register as u32).be32(2, register as u32);
             w.be32(3, mask.len() as u32);
             w.nest(4, |w| {
                 w.attr(DATA_VALUE, mask);
@@ -317,10 +331,19 @@ impl Expressions<'_> {
 
     /// Drops the packet.
     pub(crate) fn drop_packet(&mut self) {
+        self.verdict(libc::NF_DROP);
+    }
+
+    /// Lets the packet pass: no later rule of the chain sees it.
+    pub(crate) fn accept_packet(&mut self) {
+        self.verdict(libc::NF_ACCEPT);
+    }
+
+    fn verdict(&mut self, verdict: i32) {
         self.expression("immediate", |w| {
             w.be32(1, libc::NFT_REG_VERDICT as u32).nest(2, |w| {
                 w.nest(2, |w| {
-                    w.be32(1, libc::NF_DROP as u32);
+                    w.be32(1, verdict as u32);
                 });
             });
         });

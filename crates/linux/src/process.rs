@@ -95,6 +95,13 @@ impl ProcessWatch {
         Ok(watch)
     }
 
+    /// The name of the process (`comm`). INFO names the process by a number that means another one
+    /// when Redis lives in a container.
+    pub fn name(&self) -> Option<String> {
+        let name = fs::read_to_string(format!("/proc/{}/comm", self.pid.as_raw_nonzero())).ok()?;
+        Some(name.trim_end().to_owned())
+    }
+
     /// To wait on.
     pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         std::iter::once(self.leader.as_fd()).chain(self.threads.iter().map(AsFd::as_fd))

@@ -1,6 +1,8 @@
 //! The dead man's switch on a real kernel: what stops, when, and what does not.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 mod common;
+#[path = "fence/switchover.rs"]
+mod switchover;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -332,11 +334,13 @@ fn costs() {
     drop(Fence::install(spec()).unwrap());
     println!("install: {:?}", start.elapsed());
     type Call = fn(&mut Fence);
-    let calls: [(&str, Call); 6] = [
+    let calls: [(&str, Call); 8] = [
         ("open", |f| f.open(ms(1000)).unwrap()),
         ("renew", |f| assert_eq!(f.renew(ms(1000)).unwrap(), Renewal::Extended)),
         ("remaining", |f| assert!(f.remaining().unwrap().is_some())),
         ("intact", |f| assert!(f.intact().unwrap())),
+        ("hold", |f| f.hold(ms(1000)).unwrap()),
+        ("unhold", |f| f.unhold().unwrap()),
         ("close", |f| f.close().unwrap()),
         ("close_with_gate", |f| f.close_with_gate().unwrap()),
     ];
@@ -345,6 +349,9 @@ fn costs() {
         for _ in 0..500 {
             if name.starts_with("close") {
                 fence.open(ms(1000)).unwrap();
+            }
+            if name == "unhold" || name.starts_with("close") {
+                fence.hold(ms(1000)).unwrap();
             }
             let start = Instant::now();
             call(&mut fence);

@@ -8,6 +8,9 @@ use crate::world::{Event, World};
 use keepair_core::time::Time;
 use std::time::Duration;
 
+/// A SYN without an answer is sent again after this (RFC 6298 section 2).
+const SYN_AGAIN: Duration = Duration::from_secs(1);
+
 /// What the client knows.
 #[derive(Clone, Debug, Default)]
 pub struct Client {
@@ -50,14 +53,18 @@ impl World {
         let mean = self.options.client_interval.as_micros() as u64;
         let next = self.now + Duration::from_micros(self.rng.between(mean / 2, mean * 3 / 2));
         self.schedule(next, Event::ClientWrites);
+        self.client.next += 1;
+        self.client_sends(self.client.next);
+    }
+
+    /// To whoever answers on the address; the write is on its way with the SYN.
+    pub(crate) fn client_sends(&mut self, write: WriteId) {
         let answering = HostId::BOTH.map(|host| self.answers(host).then_some(host));
         let host = match answering {
             [Some(a), Some(b)] => *self.rng.pick(&[a, b]),
             [Some(host), None] | [None, Some(host)] => host,
             [None, None] => return,
         };
-        self.client.next += 1;
-        let write = self.client.next;
         if self.rng.chance(self.network.loss_permille) {
             return;
         }
@@ -66,7 +73,12 @@ impl World {
     }
 
     pub(crate) fn client_arrives(&mut self, host: HostId, write: WriteId) {
-        if self.answers(host) {
+        if !self.answers(host) {
+            return;
+        }
+        if self.hosts[host].kernel.holds_connections(self.now) {
+            self.schedule(self.now + SYN_AGAIN, Event::ClientSends { write });
+        } else {
             self.hand_to_redis(host, Message::Write(write));
         }
     }

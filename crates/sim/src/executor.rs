@@ -12,6 +12,7 @@ use crate::world::{Event, World};
 use keepair_core::Input;
 use keepair_core::action::{Action, Query};
 use keepair_core::input::{Done, Lost, RedisInput};
+use keepair_core::time::Time;
 use keepair_wire::vrrp::{Advert, ChecksumForm, GROUP_V4};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -46,21 +47,23 @@ impl World {
                 quick
             }
             Action::EndProbe => quick,
-            Action::OpenFence(life) => {
-                host.kernel.open_fence(now, life);
-                host.daemon.done(Done::OpenFence, Ok(()));
-                self.schedule(now + life, Event::FenceEnds { host: id });
-                self.say(&who, "fence opened");
+            Action::OpenFence(until) => {
+                let until = host.moment(until);
+                let result = host.kernel.open_fence(now, until);
+                let word = if result.is_ok() { "fence opened" } else { "too late for the fence" };
+                host.daemon.done(Done::OpenFence, result);
+                self.schedule(until, Event::FenceEnds { host: id, until });
+                self.say(&who, word);
                 netlink
             }
-            Action::RenewFence(life) => {
-                let result = host.kernel.renew_fence(now, life);
-                let lapsed = result.is_err();
-                host.daemon.done(Done::RenewFence, result);
-                self.schedule(now + life, Event::FenceEnds { host: id });
-                if lapsed {
+            Action::RenewFence(until) => {
+                let until = host.moment(until);
+                let result = host.kernel.renew_fence(now, until);
+                if result.is_err() {
                     self.say(&who, "fence could not be renewed: it had closed");
                 }
+                self.hosts[id].daemon.done(Done::RenewFence, result);
+                self.schedule(until, Event::FenceEnds { host: id, until });
                 netlink
             }
             Action::CloseFence { and_source } => {
@@ -74,6 +77,15 @@ impl World {
                 if and_source {
                     self.say(&who, "the peer may not replicate from here");
                 }
+                netlink
+            }
+            Action::HoldConnections(length) => {
+                host.kernel.hold_connections(now, length);
+                self.say(&who, "new connections wait");
+                netlink
+            }
+            Action::ReleaseConnections => {
+                host.kernel.release_connections();
                 netlink
             }
             Action::OpenSource => {
@@ -196,9 +208,9 @@ impl World {
         self.schedule(at, Event::RedisMessage { host, run, message });
     }
 
-    pub(crate) fn fence_ends(&mut self, id: HostId) {
+    pub(crate) fn fence_ends(&mut self, id: HostId, until: Time) {
         let kernel = &self.hosts[id].kernel;
-        if kernel.vips_present && kernel.fence_left(self.now).is_none() {
+        if kernel.vips_present && kernel.fence_until() == Some(until) {
             self.say(&id.to_string(), "fence has closed by itself");
         }
     }

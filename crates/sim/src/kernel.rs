@@ -15,6 +15,8 @@ pub struct Kernel {
     pub vips_present: bool,
     /// Packets to and from a virtual address pass until then.
     fence_until: Option<Time>,
+    /// New connections to the addresses wait until then.
+    hold_until: Time,
     /// New replication connections from the peer are refused.
     pub source_closed: bool,
     /// The interface has a carrier.
@@ -23,31 +25,69 @@ pub struct Kernel {
 
 impl Default for Kernel {
     fn default() -> Self {
-        Kernel { vips_present: false, fence_until: None, source_closed: false, carrier: true }
+        Kernel {
+            vips_present: false,
+            fence_until: None,
+            hold_until: Time(0),
+            source_closed: false,
+            carrier: true,
+        }
     }
 }
 
 impl Kernel {
     /// Begins to let packets pass.
-    pub fn open_fence(&mut self, now: Time, life: Duration) {
-        self.fence_until = Some(now + life);
+    ///
+    /// # Errors
+    /// [`Refused::Lapsed`] when that time has passed.
+    pub fn open_fence(&mut self, now: Time, until: Time) -> Result<(), Refused> {
+        self.release_connections();
+        self.serve_until(now, until)
+    }
+
+    fn serve_until(&mut self, now: Time, until: Time) -> Result<(), Refused> {
+        if now >= until {
+            return Err(Refused::Lapsed);
+        }
+        self.fence_until = Some(until);
+        Ok(())
     }
 
     /// Goes on letting packets pass, if it still does.
     ///
     /// # Errors
-    /// [`Refused::Lapsed`] when the fence has closed before.
-    pub fn renew_fence(&mut self, now: Time, life: Duration) -> Result<(), Refused> {
+    /// [`Refused::Lapsed`] when the fence has closed before, or that time has passed.
+    pub fn renew_fence(&mut self, now: Time, until: Time) -> Result<(), Refused> {
         if self.fence_left(now).is_none() {
             return Err(Refused::Lapsed);
         }
-        self.fence_until = Some(now + life);
-        Ok(())
+        self.serve_until(now, until)
     }
 
     /// Stops letting packets pass.
     pub fn close_fence(&mut self) {
         self.fence_until = None;
+        self.release_connections();
+    }
+
+    /// Drops the SYN of new connections for a while.
+    pub fn hold_connections(&mut self, now: Time, length: Duration) {
+        self.hold_until = now + length;
+    }
+
+    /// New connections pass again, as far as the fence lets them.
+    pub fn release_connections(&mut self) {
+        self.hold_until = Time(0);
+    }
+
+    /// New connections wait.
+    pub fn holds_connections(&self, now: Time) -> bool {
+        now < self.hold_until
+    }
+
+    /// When it closes by itself, or did.
+    pub fn fence_until(&self) -> Option<Time> {
+        self.fence_until
     }
 
     /// For how long packets would still pass; `None` when they do not.

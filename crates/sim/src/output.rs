@@ -1,23 +1,30 @@
-//! The only place that prints.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+//! The only place that prints. A reader who has seen enough may close the pipe.
 
 use keepair_sim::World;
 use keepair_sim::scenario;
 use keepair_sim::swarm::{Draw, Plan};
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::process::ExitCode;
+
+macro_rules! show {
+    ($($words:tt)*) => {
+        // Nobody is left to be told of an error here.
+        let _ = writeln!(std::io::stdout(), $($words)*);
+    };
+}
 
 /// The story of one seed.
 pub(crate) fn one_seed(seed: u64, draw: Draw) -> ExitCode {
     let plan = Plan::draw(seed, draw);
-    println!("seed {seed}: {}", plan.options);
-    println!("faults: {:?}; the primary is {}", plan.kinds, plan.primary);
+    show!("seed {seed}: {}", plan.options);
+    show!("faults: {:?}; the primary is {}", plan.kinds, plan.primary);
     let world = plan.run();
     tell(&world);
     let again = plan.run();
     let same = again.trace == world.trace && again.fingerprint() == world.fingerprint();
     if !same {
-        println!("NOT DETERMINISTIC: a second run of this seed went differently");
+        show!("NOT DETERMINISTIC: a second run of this seed went differently");
     }
     verdict(&world, same)
 }
@@ -28,7 +35,7 @@ pub(crate) fn many_seeds(range: &str, draw: Draw) -> ExitCode {
         .split_once("..")
         .and_then(|(from, to)| Some((from.parse::<u64>().ok()?, to.parse::<u64>().ok()?)));
     let Some((from, to)) = parsed else {
-        eprintln!("not a range of seeds: {range}; write for example 0..1000");
+        show!("not a range of seeds: {range}; write for example 0..1000");
         return ExitCode::from(2);
     };
     let mut failed = BTreeMap::<&str, Vec<u64>>::new();
@@ -38,11 +45,11 @@ pub(crate) fn many_seeds(range: &str, draw: Draw) -> ExitCode {
         let (world, again) = (plan.run(), plan.run());
         let mut kind = world.violations.first().map(|violation| violation.checker);
         if let Some(violation) = world.violations.first() {
-            println!("seed {seed}: {violation}");
-            println!("    cargo run -p keepair-sim -- --seed {seed}{overlap}");
+            show!("seed {seed}: {violation}");
+            show!("    cargo run -p keepair-sim -- --seed {seed}{overlap}");
         }
         if again.fingerprint() != world.fingerprint() || again.trace != world.trace {
-            println!("seed {seed}: not deterministic");
+            show!("seed {seed}: not deterministic");
             kind = Some("deterministic");
         }
         if let Some(kind) = kind {
@@ -50,9 +57,9 @@ pub(crate) fn many_seeds(range: &str, draw: Draw) -> ExitCode {
         }
     }
     let count: usize = failed.values().map(Vec::len).sum();
-    println!("{} seeds, {count} with a violation", to.saturating_sub(from));
+    show!("{} seeds, {count} with a violation", to.saturating_sub(from));
     for (kind, seeds) in &failed {
-        println!("    {kind}: {}", seeds.len());
+        show!("    {kind}: {}", seeds.len());
     }
     ExitCode::from(u8::from(count > 0))
 }
@@ -61,14 +68,14 @@ pub(crate) fn many_seeds(range: &str, draw: Draw) -> ExitCode {
 pub(crate) fn scenario(name: &str) -> ExitCode {
     let Some((_, story)) = scenario::ALL.iter().find(|(known, _)| *known == name) else {
         for (known, _) in scenario::ALL {
-            println!("{known}");
+            show!("{known}");
         }
         return ExitCode::from(u8::from(name != "list") * 2);
     };
     let told = scenario::tell(*story);
     tell(&told.world);
     if let Some(failure) = &told.failure {
-        println!("FAILED: {failure}");
+        show!("FAILED: {failure}");
         return ExitCode::FAILURE;
     }
     verdict(&told.world, true)
@@ -76,15 +83,15 @@ pub(crate) fn scenario(name: &str) -> ExitCode {
 
 fn tell(world: &World) {
     for line in &world.trace.lines {
-        println!("{line}");
+        show!("{line}");
     }
 }
 
 fn verdict(world: &World, good: bool) -> ExitCode {
     for violation in &world.violations {
-        println!("VIOLATION {violation}");
+        show!("VIOLATION {violation}");
     }
-    println!(
+    show!(
         "{} writes acknowledged, longest gap {:?}",
         world.client.acknowledged.len(),
         world.client.longest_gap.map(|(gap, _)| gap).unwrap_or_default()

@@ -303,3 +303,6 @@ fn trapped(host: HostId, moment: Option<Moment>, fault: Fault) -> Fault {
         None => fault,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,12 +48,14 @@ pub(crate) enum Event {
     SendHeld { id: ConnId },
     /// The client sends a write.
     ClientWrites,
+    /// The client's kernel sends the first segment of a write again.
+    ClientSends { write: WriteId },
     /// A client's write arrives.
     ClientArrives { host: HostId, write: WriteId },
     /// An answer arrives at the client.
     ClientHears { host: HostId, write: WriteId, answer: Answer },
     /// A fence may have closed by itself.
-    FenceEnds { host: HostId },
+    FenceEnds { host: HostId, until: Time },
     /// A fault happens, or is mended.
     Fault(Fault),
     /// An episode of a random run begins.
@@ -173,9 +175,10 @@ impl World {
             Event::StreamArrives { to, id, stream } => self.stream_arrives(to, id, stream),
             Event::SendHeld { id } => self.send_held(id),
             Event::ClientWrites => self.client_writes(),
+            Event::ClientSends { write } => self.client_sends(write),
             Event::ClientArrives { host, write } => self.client_arrives(host, write),
             Event::ClientHears { host, write, answer } => self.client_hears(host, write, answer),
-            Event::FenceEnds { host } => self.fence_ends(host),
+            Event::FenceEnds { host, until } => self.fence_ends(host, until),
             Event::Fault(fault) => self.apply(fault),
             Event::Episode(episode) => self.unfold(&episode),
             Event::Settled => self.see(&Fact::Settled),

@@ -16,7 +16,7 @@ fn a_ping_deadline_alone_is_no_failure() {
     let timing = Timing::default();
     let mut out = Actions::new();
     while !out.contains(&Action::LookAtProcess) {
-        now = now + core::time::Duration::from_millis(1);
+        now = now + Duration::from_millis(1);
         monitor.tick(now, &timing, &mut out);
     }
     let asleep = Process { state: 'S', exiting: false, cpu_ticks: 1 };
@@ -30,7 +30,7 @@ fn a_process_that_sleeps_and_answers_nothing_hangs_after_the_hang_timeout() {
     let timing = Timing::default();
     let asleep = Process { state: 'S', exiting: false, cpu_ticks: 1 };
     for _ in 0..6000 {
-        now = now + core::time::Duration::from_millis(1);
+        now = now + Duration::from_millis(1);
         let mut out = Actions::new();
         monitor.tick(now, &timing, &mut out);
         if out.contains(&Action::LookAtProcess) {

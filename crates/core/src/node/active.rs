@@ -52,8 +52,8 @@ impl Active {
 pub(super) struct Leave {
     cause: Cause,
     noticed_at: Time,
-    removed: Option<bool>,
-    fenced: Option<bool>,
+    /// The kernel has confirmed that nothing here answers on the addresses any more.
+    shut: bool,
     farewells: usize,
     next_at: Option<Time>,
 }
@@ -241,23 +241,21 @@ impl Node {
     /// Leaves the address and fences it; the farewell follows when the kernel has confirmed.
     pub(super) fn leave(&mut self, now: Time, cause: Cause, out: &mut Actions) {
         self.note_successor(now);
-        out.push(Action::Tell(Event::Left { cause }));
-        out.push(Action::RemoveVips);
+        // After a planned hand-over Redis closes its clients as soon as the standby serves, and they
+        // can be told so only from the address they are connected to: it stays for that long, shut
+        // by the kernel.
+        self.lingering =
+            self.switchover.is_some() && matches!(cause, Cause::Switchover | Cause::DaemonStopping);
         // A Redis that ended may be started again at once, without its data, by its supervisor: it
         // must not become the peer's source before it has been looked at.
         let and_source = cause == Cause::RedisExited;
+        // First, because it waits for nobody.
         out.push(Action::CloseFence { and_source });
         if and_source {
             self.source_was_closed();
         }
-        self.leave = Some(Leave {
-            cause,
-            noticed_at: now,
-            removed: None,
-            fenced: None,
-            farewells: 0,
-            next_at: None,
-        });
+        self.leave =
+            Some(Leave { cause, noticed_at: now, shut: false, farewells: 0, next_at: None });
         self.timers = Timers::default();
         self.phase = match self.phase {
             Phase::Stopping { until } => Phase::Stopping { until },
@@ -270,6 +268,13 @@ impl Node {
         }
     }
 
+    /// Redis has closed its clients, or will not any more.
+    pub(super) fn end_linger(&mut self, out: &mut Actions) {
+        if core::mem::take(&mut self.lingering) && !matches!(self.phase, Phase::Active(_)) {
+            out.push(Action::RemoveVips);
+        }
+    }
+
     pub(super) fn leave_step_done(
         &mut self,
         now: Time,
@@ -278,25 +283,27 @@ impl Node {
         out: &mut Actions,
     ) {
         let Some(leave) = &mut self.leave else { return };
-        let slot = if done == Done::RemoveVips { &mut leave.removed } else { &mut leave.fenced };
-        if slot.is_none() {
-            *slot = Some(result.is_ok());
-        }
-        let (Some(removed), Some(fenced)) = (leave.removed, leave.fenced) else {
-            return;
-        };
-        if !removed && !fenced {
-            // Neither by our hand nor by the kernel's: say nothing, and let the fence run out
-            // before the peer's timer does.
-            self.leave = None;
+        if leave.shut {
             return;
         }
-        let ago = |at: Time| u32::try_from(now.since(at).as_micros()).unwrap_or(u32::MAX);
-        let leaving =
-            Leaving { cause: leave.cause, noticed_ago_us: ago(leave.noticed_at), fenced_ago_us: 0 };
-        if leave.farewells == 0 {
-            self.leaving = Some((leaving, now));
-            self.farewell(now, out);
+        match (done, result) {
+            (_, Ok(())) => {
+                leave.shut = true;
+                let cause = leave.cause;
+                let passed = now.since(leave.noticed_at).as_micros();
+                let noticed_ago_us = u32::try_from(passed).unwrap_or(u32::MAX);
+                self.leaving = Some((Leaving { cause, noticed_ago_us, fenced_ago_us: 0 }, now));
+                self.farewell(now, out);
+                out.push(Action::Tell(Event::Left { cause }));
+                // Second, because the kernel may make it wait: every program that changes links
+                // or addresses takes the same lock.
+                if done == Done::CloseFence && !self.lingering {
+                    out.push(Action::RemoveVips);
+                }
+            }
+            (Done::CloseFence, Err(_)) => out.push(Action::RemoveVips),
+            // Neither way worked: say nothing, and let the fence run out before the peer's timer.
+            (_, Err(_)) => self.leave = None,
         }
     }
 
@@ -331,6 +338,7 @@ impl Node {
     fn note_successor(&mut self, now: Time) {
         self.left_to_peer = self.peer.heard(now).is_some_and(|report| report.fit);
         self.peer_has_spoken &= !self.left_to_peer;
+        self.left = true;
     }
 
     /// With `preempt`, a better priority gets the address back by a planned switchover, which

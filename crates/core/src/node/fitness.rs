@@ -81,7 +81,11 @@ impl Node {
         if !self.replicates_from_peer() {
             return Err(format!("Redis does not replicate from {}", peer.name));
         }
-        if !self.vouched() {
+        let relation = self.peer.lineage().map(|peer| compare(&self.lineage(), &peer));
+        // A peer that came back with less than this replica holds can't vouch for it any more.
+        let holds_most = self.peer.heard(now).is_some_and(|report| report.state != State::Active)
+            && matches!(relation, Some(Relation::Ahead { .. } | Relation::Supersedes));
+        if !self.vouched() && !holds_most {
             return Err(format!("has not yet been in step with {}", peer.name));
         }
         if self.peer.heard(now).is_some_and(|report| {
@@ -90,7 +94,7 @@ impl Node {
         {
             return Err(format!("replication from {} is broken", peer.name));
         }
-        match self.peer.lineage().map(|peer| compare(&self.lineage(), &peer)) {
+        match relation {
             Some(Relation::Superseded { .. }) => Err(format!("{} holds newer data", peer.name)),
             Some(Relation::Unrelated) => Err(format!("holds other data than {}", peer.name)),
             _ => Ok(()),

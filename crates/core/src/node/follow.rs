@@ -96,6 +96,7 @@ impl Node {
     /// The transaction was answered.
     pub(super) fn followed(&mut self, now: Time, result: Result<(), String>, out: &mut Actions) {
         self.follow.asked_at = None;
+        self.end_linger(out);
         match result {
             Ok(()) => {
                 self.monitor.forget_info();

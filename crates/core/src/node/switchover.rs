@@ -1,5 +1,9 @@
-//! A planned switchover: pause writes, wait until the standby has the last byte, leave, and become
-//! its replica. Called off, and writes resumed, when any step takes too long.
+//! A planned switchover: let new connections wait, pause writes, wait until the standby has the last
+//! byte, leave, and become its replica. Called off, and writes resumed, when any step takes too long.
+//!
+//! Clients see a pause. A connection that began before it is served to its end or closed by Redis
+//! once the standby serves; one that begins during it is made with the standby, when the client's
+//! kernel repeats its SYN.
 
 use super::{Node, Phase};
 use crate::action::{Action, Actions, Query};
@@ -14,11 +18,17 @@ use keepair_wire::peer::{Cause, Handshake, Report, State};
 
 /// After the address was left, for the standby to take it and for Redis to become its replica.
 const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(2);
+/// For connections that were just made to send their command and get their answer.
+const HOLD_FIRST: Duration = Duration::from_micros(500);
+/// New connections wait no longer than this, whatever becomes of this daemon.
+const HOLD_MAX: Duration = Duration::from_millis(500);
 /// Between two looks of the standby at how far it has come.
 const CATCH_UP_LOOK: Duration = Duration::from_micros(300);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Step {
+    /// For connections that were just made.
+    Holding { until: Time },
     /// For Redis to pause writes.
     Pausing,
     /// For INFO, asked after the pause, to say where the stream ends.
@@ -33,8 +43,18 @@ enum Step {
 #[derive(Clone, Debug)]
 pub(super) struct Switchover {
     step: Step,
-    pub(super) deadline: Time,
+    deadline: Time,
     stop_after: bool,
+}
+
+impl Switchover {
+    /// When it is looked at again.
+    pub(super) fn deadline(&self) -> Time {
+        match self.step {
+            Step::Holding { until } => until,
+            _ => self.deadline,
+        }
+    }
 }
 
 impl Node {
@@ -77,15 +97,16 @@ impl Node {
             out.push(tell(SwitchoverStep::Refused(why)));
             return;
         }
-        let timeout = self.config.timing.switchover_timeout;
-        self.switchover =
-            Some(Switchover { step: Step::Pausing, deadline: now + timeout, stop_after });
+        let deadline = now + self.config.timing.switchover_timeout;
         if self.can_pause_writes() {
-            out.push(Action::AskRedis(Query::PauseWrites(timeout + HAND_OVER_TIMEOUT)));
+            out.push(Action::HoldConnections(HOLD_MAX));
+            let step = Step::Holding { until: now + HOLD_FIRST };
+            self.switchover = Some(Switchover { step, deadline, stop_after });
         } else if let Phase::Active(active) = &mut self.phase {
             // Redis before 6.2 can only pause everything, this connection included: hold the
             // clients' packets instead.
             active.fence_held = true;
+            self.switchover = Some(Switchover { step: Step::Pausing, deadline, stop_after });
             out.push(Action::CloseFence { and_source: false });
             self.paused(now, Ok(()), out);
         }
@@ -129,6 +150,7 @@ impl Node {
             if offset >= target {
                 self.report_dirty |= self.caught_up_offset < target;
                 self.caught_up_offset = offset;
+                self.caught_up_at = Some(now);
             } else {
                 self.monitor.ask_info_at(now + CATCH_UP_LOOK);
             }
@@ -185,9 +207,15 @@ impl Node {
     }
 
     pub(super) fn advance_switchover(&mut self, now: Time, out: &mut Actions) {
-        let Some(switchover) = &self.switchover else {
-            return;
-        };
+        let Some(switchover) = &mut self.switchover else { return };
+        if let Step::Holding { until } = switchover.step
+            && now >= until
+        {
+            switchover.step = Step::Pausing;
+            let pause = self.config.timing.switchover_timeout + HAND_OVER_TIMEOUT;
+            out.push(Action::AskRedis(Query::PauseWrites(pause)));
+        }
+        let Some(switchover) = &self.switchover else { return };
         let stop_after = switchover.stop_after;
         if switchover.step == Step::HandedOver {
             if matches!(self.phase, Phase::Active(_)) {
@@ -199,6 +227,7 @@ impl Node {
             let gone = !self.monitor.health.serves();
             if (replica && !self.follow.pending()) || gone {
                 self.switchover = None;
+                self.end_linger(out);
                 out.push(tell(SwitchoverStep::Finished));
                 out.push(Action::AskRedis(Query::ResumeWrites));
                 if stop_after {
@@ -212,7 +241,9 @@ impl Node {
         }
         if self.switchover.as_ref().is_some_and(|switchover| now >= switchover.deadline) {
             let why = match self.switchover.as_ref().map(|switchover| switchover.step) {
-                Some(Step::Pausing | Step::Measuring { .. }) => "Redis did not answer",
+                Some(Step::Holding { .. } | Step::Pausing | Step::Measuring { .. }) => {
+                    "Redis did not answer"
+                }
                 Some(Step::CatchingUp { .. }) => "the standby did not catch up in time",
                 _ => "the standby did not take over in time",
             };
@@ -228,8 +259,10 @@ impl Node {
         self.report_dirty = true;
         out.push(tell(SwitchoverStep::CalledOff(why)));
         if self.can_pause_writes() {
+            out.push(Action::ReleaseConnections);
             out.push(Action::AskRedis(Query::ResumeWrites));
         }
+        self.end_linger(out);
         if let Phase::Active(active) = &mut self.phase
             && active.fence_held
         {

@@ -57,12 +57,18 @@ impl Node {
     pub(super) fn active_down(&mut self, now: Time, out: &mut Actions) {
         let interval = self.peer.advert_interval;
         let down = vrrp::active_down(self.config.own().priority.0, interval);
-        let peer_state = self.peer.fresh(now).map(|report| report.state);
         // Its adverts are missing, but the peer itself says it is there: a filter drops protocol
-        // 112. Two primaries would be worse than a warning.
-        let peer_is_there = matches!(peer_state, Some(State::Active | State::TakingOver));
-        if peer_is_there || self.prefers_peer(now) {
-            self.timers.active_down_at = Some(now + down.min(interval * 2));
+        // 112. Two primaries would be worse than a warning; the report counts as an advert.
+        let there = self
+            .peer
+            .fresh(now)
+            .is_some_and(|report| matches!(report.state, State::Active | State::TakingOver));
+        if there {
+            self.timers.active_down_at = self.peer.report_at.map(|at| at + down);
+            return;
+        }
+        if self.prefers_peer(now) {
+            self.timers.active_down_at = Some(now + interval * 2);
             return;
         }
         let cause = if self.peer.advert_at.is_some() {
@@ -109,6 +115,13 @@ impl Node {
     }
 
     fn after_probing(&mut self, now: Time, out: &mut Actions) -> (Step, Time) {
+        let in_step = |at: Time| now.since(at) <= self.config.advert_interval * 3;
+        if self.caught_up_at.take().is_some_and(in_step) && !self.monitor.is_primary() {
+            // The primary paused its writes, and this Redis has applied the last of them.
+            self.mark(now, Mark::Drain);
+            out.push(Action::AskRedis(Query::Promote));
+            return (Step::Promoting, now + self.config.timing.promote_timeout);
+        }
         let info = self.monitor.demand_info(out);
         if self.monitor.is_primary() {
             let until = now + self.config.timing.promote_timeout;
@@ -174,7 +187,6 @@ impl Node {
                 if self.monitor.info_answered < info => {}
             Step::Draining { .. } | Step::Verifying { .. } if self.monitor.is_primary() => {
                 self.mark(now, Mark::Promote);
-                self.begin_generation(out);
                 self.claim(now, out);
             }
             Step::Draining { until, info: number, last, unchanged } => {
@@ -229,14 +241,16 @@ impl Node {
         }
     }
 
-    /// This machine's data is the pair's from now on.
+    /// This machine's data is the pair's from now on. Not sooner: a promotion that is never used
+    /// must not make its data look newer than what is served meanwhile.
     fn begin_generation(&mut self, out: &mut Actions) {
         let run_id = self.monitor.info.as_ref().and_then(|info| info.run_id);
         let taken_as_it_was = self
             .timeline
             .as_ref()
             .is_some_and(|timeline| matches!(timeline.cause, Cause::Adopted | Cause::Stalled));
-        if !(taken_as_it_was && self.vouched() && self.generation.0 > 0) {
+        let unbroken = self.timeline.is_none() || (taken_as_it_was && !self.left);
+        if !(unbroken && self.vouched() && self.generation.0 > 0) {
             let known = self.peer.report.as_ref().map_or(0, |report| report.generation);
             self.generation = Generation(self.generation.0.max(known) + 1);
             out.push(Action::Tell(Event::GenerationChanged(self.generation)));
@@ -305,7 +319,10 @@ impl Node {
 
     fn become_active(&mut self, now: Time, out: &mut Actions) {
         self.mark(now, Mark::Claim);
+        self.begin_generation(out);
         self.leaving = None;
+        self.lingering = false;
+        self.left = false;
         self.left_to_peer = false;
         self.peer.advert_at = None;
         let fence_until = match &self.phase {

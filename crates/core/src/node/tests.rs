@@ -358,7 +358,10 @@ fn missing_adverts_of_a_peer_that_reports_itself_active_are_no_reason() {
 fn a_dead_redis_means_leave_fence_then_farewell() {
     let mut bench = active();
     bench.redis(RedisInput::Lost(Lost::Closed));
-    assert_eq!(bench.done(), ["RemoveVips", "CloseFence { and_source: true }", "advert 0"]);
+    assert_eq!(
+        bench.done(),
+        ["DisconnectRedis", "CloseFence { and_source: true }", "advert 0", "RemoveVips"]
+    );
     assert_eq!(bench.node.state(), State::Unfit);
 }
 
@@ -371,21 +374,22 @@ fn a_dying_process_is_as_dead_as_a_closed_connection() {
     bench.redis(RedisInput::Process(process));
     assert_eq!(
         bench.done()[..3],
-        ["DisconnectRedis", "RemoveVips", "CloseFence { and_source: true }"]
+        ["DisconnectRedis", "CloseFence { and_source: true }", "advert 0"]
     );
 }
 
 #[test]
 fn nothing_is_handed_over_when_the_kernel_neither_removes_nor_fences() {
     let mut bench = active();
-    bench.refuse = Some(Done::RemoveVips);
+    bench.refuse = Some(Done::CloseFence);
     bench.feed(Input::LinkChanged(false));
-    assert!(bench.done().contains(&"advert 0".to_string()), "fenced is enough");
+    let done: Vec<_> = bench.done().into_iter().filter(|word| word != "Follow").collect();
+    assert_eq!(done[..3], ["CloseFence { and_source: false }", "RemoveVips", "advert 0"]);
 
     let mut bench = active();
     let mut actions = Actions::new();
     bench.node.handle(bench.now, Input::Redis(RedisInput::Lost(Lost::Closed)), &mut actions);
-    for done in [Done::RemoveVips, Done::CloseFence] {
+    for done in [Done::CloseFence, Done::RemoveVips] {
         let refused = Err(Refused::Failed("no".to_string()));
         bench.node.handle(bench.now, Input::ActionDone(done, refused), &mut actions);
     }
@@ -398,7 +402,7 @@ fn a_node_that_slept_longer_than_its_right_listens_first() {
     bench.now = bench.now + Duration::from_millis(400);
     bench.feed(Input::Deadline);
     let done = bench.done();
-    assert_eq!(done[..2], ["RemoveVips", "CloseFence { and_source: false }"], "{done:?}");
+    assert_eq!(done[0], "CloseFence { and_source: false }", "{done:?}");
     assert!(done.iter().all(|word| !word.starts_with("renew")));
 }
 
@@ -498,6 +502,8 @@ fn a_switchover_pauses_measures_waits_then_leaves() {
     bench.report(peer_report(State::Backup, false, 1));
     bench.done();
     bench.feed(Input::Operator(Operator::Switchover));
+    assert_eq!(bench.done(), ["HoldConnections(500ms)"]);
+    bench.pass(1);
     assert_eq!(bench.done(), ["PauseWrites(3s)"]);
     bench.redis(RedisInput::Reply(Query::PauseWrites(Duration::from_secs(3)), Reply::Ok));
     assert_eq!(bench.done(), ["Info"]);
@@ -510,7 +516,36 @@ fn a_switchover_pauses_measures_waits_then_leaves() {
     let mut caught_up = peer_report(State::Backup, false, 1);
     caught_up.handshake.caught_up_offset = 1000;
     bench.report(caught_up);
-    assert_eq!(bench.done(), ["RemoveVips", "CloseFence { and_source: false }", "advert 0"]);
+    assert_eq!(bench.done(), ["CloseFence { and_source: false }", "advert 0"]);
+    let mut successor = peer_report(State::Active, true, 2);
+    successor.redis.replid = [2; 20];
+    successor.redis.replid2 = [1; 20];
+    successor.redis.second_offset = 1001;
+    bench.report(successor);
+    assert_eq!(bench.done(), ["Follow"]);
+    bench.redis(RedisInput::Reply(Query::Follow, Reply::Ok));
+    assert_eq!(bench.done()[0], "RemoveVips", "Redis has closed its clients");
+}
+
+#[test]
+fn a_standby_that_has_the_last_byte_of_a_paused_primary_promotes_at_once() {
+    let mut bench = standby();
+    let mut paused = peer_report(State::Active, true, 3);
+    paused.handshake.target_offset = 1000;
+    bench.report(paused);
+    assert_eq!(bench.done(), ["Info"]);
+    bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(replica(7)))));
+    let told = bench.log.iter().any(|action| {
+        matches!(action, Action::SendReport(report) if report.handshake.caught_up_offset == 1000)
+    });
+    assert!(told);
+    bench.done();
+    let mut leaver = peer_report(State::Backup, true, 3);
+    leaver.leaving =
+        Some(Leaving { cause: Cause::Switchover, noticed_ago_us: 0, fenced_ago_us: 0 });
+    bench.report(leaver);
+    bench.advert(0);
+    assert_eq!(bench.done(), ["Promote"]);
 }
 
 #[test]

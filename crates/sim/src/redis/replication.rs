@@ -58,7 +58,7 @@ pub(super) enum Link {
 #[derive(Clone, Debug)]
 pub(super) struct Upstream {
     pub(super) link: Link,
-    conn: ConnId,
+    pub(super) conn: ConnId,
     /// What a partial resync may start from; `None` once a full one has begun.
     cached: bool,
     pub(super) heard_at: Option<Time>,

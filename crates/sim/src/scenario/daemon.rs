@@ -62,7 +62,7 @@ pub(super) fn standby_frozen_before_claim(story: &mut Story) {
     let moment = Moment::After(Step::OpenSource);
     story.happens(Fault::Trap(B, moment, Box::new(freeze)));
     story.happens(Fault::Switchover(A));
-    story.wait(ms(2_000));
+    story.wait(ms(2_500));
     story.holds("A has taken the address back", served_by_a);
     story.outage_at_most(ms(800));
     story.ends_well();
