@@ -199,10 +199,28 @@ impl Series {
         self.runs.iter().filter_map(|run| run.as_ref().ok())
     }
 
-    /// Whether every run was made and kept every promise.
+    /// Whether every run was made and kept every promise, those of time in the median.
     #[must_use]
     pub fn ok(&self) -> bool {
-        self.runs.iter().all(|run| run.as_ref().is_ok_and(Run::ok))
+        self.runs.iter().all(|run| run.as_ref().is_ok_and(Run::kept)) && self.late().is_empty()
+    }
+
+    /// The promises of time that the median run did not keep: half of the runs or more.
+    #[must_use]
+    pub fn late(&self) -> Vec<String> {
+        let timed =
+            |run: &'_ Run| run.checks.iter().filter(|c| c.timed).cloned().collect::<Vec<_>>();
+        let all: Vec<Vec<check::Check>> = self.made().map(timed).collect();
+        let count = all.iter().map(Vec::len).min().unwrap_or(0);
+        (0..count)
+            .filter_map(|at| {
+                let runs: Vec<&check::Check> = all.iter().filter_map(|run| run.get(at)).collect();
+                let missed: Vec<_> = runs.iter().filter(|check| !check.ok).collect();
+                let first = missed.first().filter(|_| missed.len() * 2 >= runs.len())?;
+                let seen: Vec<&str> = runs.iter().map(|check| check.seen.as_str()).collect();
+                Some(format!("{}: {}", first.name, seen.join(", ")))
+            })
+            .collect()
     }
 
     fn outages(&self) -> Vec<u64> {
@@ -223,7 +241,7 @@ impl Series {
         }
         let outages = self.outages();
         let made = outages.len();
-        let failed = self.runs.iter().filter(|r| !r.as_ref().is_ok_and(Run::ok)).count();
+        let failed = self.runs.iter().filter(|r| !r.as_ref().is_ok_and(Run::kept)).count();
         let lost: Vec<Option<usize>> = self.made().map(|r| r.seen.lost).collect();
         let lost = if lost.contains(&None) {
             "?".to_owned()
@@ -254,10 +272,12 @@ impl Series {
             plain(errors.to_string()),
             plain(ways.join("/")),
             plain(format!("{}", self.runs.len())),
-            if failed == 0 {
+            if self.ok() {
                 (Tone::Good, "ok".to_owned())
-            } else {
+            } else if failed > 0 {
                 (Tone::Bad, format!("{failed} FAILED"))
+            } else {
+                (Tone::Bad, "LATE".to_owned())
             },
         ]);
         row

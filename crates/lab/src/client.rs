@@ -346,7 +346,7 @@ impl Client {
         let kind = describe(outcome);
         if !self.trouble.contains(&kind) {
             let text = match outcome {
-                Outcome::Timeout => "a write got no answer for 1 s".to_owned(),
+                Outcome::Timeout => "a write got no answer for 3 s".to_owned(),
                 Outcome::Error(text) => format!("a write was answered -{text}"),
                 _ => format!("a write failed: {kind}"),
             };

@@ -243,7 +243,7 @@ impl Rig {
             prefix: prefix.to_owned(),
             first,
             interval,
-            deadline: Duration::from_secs(1),
+            deadline: Duration::from_secs(3),
         }
     }
 
