@@ -169,6 +169,7 @@ impl Node {
         self.leave_if_stalled(now, out);
         match input {
             Input::Started(remains) => {
+                self.stale_until = now;
                 self.instance = remains.instance;
                 self.unix_ms_offset = (remains.unix_ms as i64).wrapping_sub((now.0 / 1000) as i64);
                 self.link_up = remains.link_up;
@@ -413,6 +414,9 @@ impl Node {
     }
 
     fn consider_report(&mut self, now: Time, out: &mut Actions) {
+        if self.peer.heard(now).is_none() {
+            return;
+        }
         if !self.peer_was_heard {
             self.peer_was_heard = true;
             out.push(Action::Tell(Event::PeerHeard(true)));

@@ -290,8 +290,17 @@ impl Expressions<'_> {
 
     /// The loaded bytes are these.
     pub(crate) fn equal(&mut self, value: &[u8]) -> &mut Self {
+        self.compare(libc::NFT_CMP_EQ, value)
+    }
+
+    /// The loaded bytes are others.
+    pub(crate) fn unequal(&mut self, value: &[u8]) -> &mut Self {
+        self.compare(libc::NFT_CMP_NEQ, value)
+    }
+
+    fn compare(&mut self, how: i32, value: &[u8]) -> &mut Self {
         self.expression("cmp", |w| {
-            w.be32(1, libc::NFT_REG_1 as u32).be32(2, libc::NFT_CMP_EQ as u32).nest(3, |w| {
+            w.be32(1, libc::NFT_REG_1 as u32).be32(2, how as u32).nest(3, |w| {
                 w.attr(DATA_VALUE, value);
             });
         })

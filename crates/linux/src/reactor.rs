@@ -175,8 +175,9 @@ impl Reactor {
             let flags = if wants_write { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
             waiting.push((Source::Redis, PollFd::from_borrowed_fd(fd, flags)));
         }
-        waiting.push(input(Source::Vrrp, executor.vrrp.as_fd()));
+        // A farewell's report, which says why, before the farewell.
         waiting.push(input(Source::Peer, executor.peer.as_fd()));
+        waiting.push(input(Source::Vrrp, executor.vrrp.as_fd()));
         waiting.push(input(Source::Monitor, self.monitor.as_fd()));
         waiting.extend(executor.claims.iter().map(|claims| input(Source::Claims, claims.as_fd())));
         waiting.push(input(Source::Wake, (*self.wake).as_fd()));

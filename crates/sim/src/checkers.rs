@@ -7,6 +7,7 @@ mod bounded_actions;
 mod comes_back;
 mod empty_never_source;
 mod no_busy_loop;
+mod no_needless_failover;
 mod no_readonly;
 mod nothing_left;
 mod one_writer;
@@ -117,5 +118,9 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::new(nothing_left::NothingLeft),
         Box::new(bounded_actions::BoundedActions),
         Box::new(no_busy_loop::NoBusyLoop::default()),
+        Box::new(no_needless_failover::NoNeedlessFailover::default()),
     ]
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,6 +49,8 @@ pub const ALL: &[(&str, Script)] = &[
     ("daemon-frozen-after-renewal", daemon::frozen_after_renewal),
     ("standby-frozen-before-claim", daemon::standby_frozen_before_claim),
     ("standby-frozen-in-claim", daemon::standby_frozen_in_claim),
+    ("standby-frozen-after-claim", daemon::standby_frozen_after_claim),
+    ("standby-killed-after-claim", daemon::standby_killed_after_claim),
     ("standby-killed-before-claim", daemon::standby_killed_before_claim),
     ("switchover", daemon::switchover),
     ("switchover-from-standby", daemon::switchover_from_standby),
@@ -96,6 +98,7 @@ impl Story {
             world.serving() == Some(HostId::A) && crate::checkers::missing(world).is_none()
         });
         self.wait(ms(1_000));
+        self.world.see(&Fact::Settled);
         self.mark();
     }
 

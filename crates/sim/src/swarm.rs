@@ -165,6 +165,9 @@ impl Plan {
     pub fn run(&self) -> World {
         let mut world = World::new(self.options.clone());
         world.begin_pair(self.primary);
+        if !self.overlap {
+            world.schedule(FIRST, Event::Settled);
+        }
         for (at, episode) in &self.episodes {
             world.schedule(*at, Event::Episode(Box::new(episode.clone())));
             if !self.overlap {

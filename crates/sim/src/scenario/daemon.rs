@@ -92,6 +92,26 @@ pub(super) fn standby_killed_before_claim(story: &mut Story) {
     story.ends_well();
 }
 
+/// The standby serves, and its daemon dies before it has told anybody: what its Redis acknowledges
+/// until the fence closes is kept.
+pub(super) fn standby_killed_after_claim(story: &mut Story) {
+    after_claim(story, Fault::RestartDaemon(B, ms(2_000)));
+}
+
+/// The same, but it is stopped and wakes up.
+pub(super) fn standby_frozen_after_claim(story: &mut Story) {
+    after_claim(story, Fault::FreezeDaemon(B, ms(2_000)));
+}
+
+fn after_claim(story: &mut Story, fault: Fault) {
+    story.pair();
+    let moment = Moment::After(Step::AddVips);
+    story.happens(Fault::Trap(B, moment, Box::new(fault)));
+    story.happens(Fault::Switchover(A));
+    story.wait(ms(4_000));
+    story.ends_well();
+}
+
 pub(super) fn switchover(story: &mut Story) {
     story.pair();
     story.happens(Fault::Switchover(A));

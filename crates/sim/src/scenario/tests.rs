@@ -1,8 +1,18 @@
 use super::{ALL, tell};
 
+/// Stories that the core does not yet pass, with what is missing. One that passes must leave.
+const OPEN: &[(&str, &str)] = &[
+    ("standby-frozen-after-claim", "the old primary takes back without the standby's last writes"),
+    ("standby-killed-after-claim", "the old primary takes back without the standby's last writes"),
+];
+
 fn passes(name: &str) {
     let (_, script) = ALL.iter().find(|(known, _)| *known == name).unwrap();
     let story = tell(*script);
+    if OPEN.iter().any(|(open, _)| *open == name) {
+        assert!(story.failure.is_some(), "{name} passes now: take it off the list");
+        return;
+    }
     if let Some(failure) = story.failure {
         let lines = &story.world.trace.lines;
         let tail = &lines[lines.len().saturating_sub(60)..];
@@ -42,6 +52,8 @@ stories! {
     daemon_frozen_after_renewal "daemon-frozen-after-renewal"
     standby_frozen_before_claim "standby-frozen-before-claim"
     standby_frozen_in_claim "standby-frozen-in-claim"
+    standby_frozen_after_claim "standby-frozen-after-claim"
+    standby_killed_after_claim "standby-killed-after-claim"
     standby_killed_before_claim "standby-killed-before-claim"
     switchover "switchover"
     switchover_from_standby "switchover-from-standby"
