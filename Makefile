@@ -14,6 +14,7 @@ test: setup check
 	$(CARGO) build --workspace --locked
 	$(CARGO) build --release --locked -p keepair -p keepair-lab
 	$(CARGO) test --workspace --locked --no-fail-fast
+	$(CARGO) run --release --locked -q -p keepair-sim -- --seeds 0..500
 	target/release/keepair-lab test
 
 # Medians of five runs of every fault, as the README's table shows them.

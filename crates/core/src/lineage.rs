@@ -95,10 +95,11 @@ pub fn compare(mine: &Lineage, peer: &Lineage) -> Relation {
             _ => Relation::Superseded { own_tail_bytes: 0 },
         };
     }
-    if known(&m.replid2) && m.replid2 == p.replid2 {
-        if let Some(relation) = common_ancestor(m, p) {
-            return relation;
-        }
+    if known(&m.replid2)
+        && m.replid2 == p.replid2
+        && let Some(relation) = common_ancestor(m, p)
+    {
+        return relation;
     }
     // Strangers. An empty machine holds nothing that could be lost, and is never a source for one
     // that holds something, whatever its generation.

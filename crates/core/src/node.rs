@@ -165,8 +165,8 @@ impl Node {
             return;
         }
         self.note_lateness(now, &input, out);
-        self.note_stall(now);
         self.leave_if_stalled(now, out);
+        self.note_stall(now, out);
         match input {
             Input::Started(remains) => {
                 self.stale_until = now;
@@ -580,7 +580,7 @@ impl Node {
 
     /// After a long sleep, old packets are no news: timers begin anew, and a farewell from before is
     /// not acted upon.
-    fn note_stall(&mut self, now: Time) {
+    fn note_stall(&mut self, now: Time, out: &mut Actions) {
         let down = vrrp::active_down(self.config.own().priority.0, self.peer.advert_interval);
         if now.since(self.handled_at) > down {
             self.stale_until = now + self.peer.advert_interval;
@@ -588,7 +588,12 @@ impl Node {
                 *at = now + down;
             }
         }
+        let slept = now.since(self.handled_at) > down;
         self.handled_at = now;
+        if slept && matches!(self.phase, Phase::TakingOver(_)) {
+            // Whoever left may have lost patience and taken the address back.
+            self.takeover_failed(now, "this daemon did not run for a while".to_string(), out);
+        }
     }
 
     fn note_lateness(&mut self, now: Time, input: &Input, out: &mut Actions) {

@@ -45,15 +45,15 @@ fn member(member: &Member) -> Value {
         "generation": member.generation,
         "redis": {
             "reachable": known,
-            "role": known.then(|| if redis.primary { "primary" } else { "replica" }),
+            "role": known.then_some(if redis.primary { "primary" } else { "replica" }),
             "link": (known && !redis.primary)
-                .then(|| if redis.link_up { "up" } else { "down" }),
+                .then_some(if redis.link_up { "up" } else { "down" }),
             "syncing": redis.syncing,
             "empty": redis.empty,
             "offset": known.then_some(redis.offset),
             "lag_bytes": member.lag_bytes,
             "version": known.then(|| format!("{}.{}", redis.version.0, redis.version.1)),
-            "flavour": known.then(|| if redis.valkey { "valkey" } else { "redis" }),
+            "flavour": known.then_some(if redis.valkey { "valkey" } else { "redis" }),
         },
     })
 }

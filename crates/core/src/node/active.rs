@@ -240,7 +240,7 @@ impl Node {
 
     /// Leaves the address and fences it; the farewell follows when the kernel has confirmed.
     pub(super) fn leave(&mut self, now: Time, cause: Cause, out: &mut Actions) {
-        self.note_successor(now);
+        self.note_successor(now, cause);
         // After a planned hand-over Redis closes its clients as soon as the standby serves, and they
         // can be told so only from the address they are connected to: it stays for that long, shut
         // by the kernel.
@@ -335,10 +335,13 @@ impl Node {
         }
     }
 
-    fn note_successor(&mut self, now: Time) {
-        self.left_to_peer = self.peer.heard(now).is_some_and(|report| report.fit);
-        self.peer_has_spoken &= !self.left_to_peer;
+    fn note_successor(&mut self, now: Time, cause: Cause) {
         self.left = true;
+        self.left_to_peer = self.peer.heard(now).is_some_and(|report| report.fit);
+        // What was heard before says nothing of the time in which nothing could be heard.
+        if self.left_to_peer && matches!(cause, Cause::LinkDown | Cause::Stalled) {
+            self.peer_has_spoken = false;
+        }
     }
 
     /// With `preempt`, a better priority gets the address back by a planned switchover, which

@@ -50,6 +50,17 @@ impl Node {
             let peer = &self.config.peer().name;
             return Err(format!("has not heard {peer}, which may hold newer data"));
         }
+        // Until it says otherwise, or its data is here again: its daemon may have died with writes
+        // acknowledged that only its Redis holds.
+        let took_over = self.peer.report.as_ref().is_some_and(|report| match report.state {
+            State::Active => true,
+            State::TakingOver => report.redis.primary,
+            _ => false,
+        });
+        if self.left_to_peer && took_over {
+            let peer = &self.config.peer().name;
+            return Err(format!("left the address to {peer}, which may hold newer data by now"));
+        }
         if primary { self.primary_fitness() } else { self.replica_fitness(now) }
     }
 

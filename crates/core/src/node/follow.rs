@@ -155,6 +155,10 @@ impl Node {
             self.held_run_id = run_id;
             self.report_dirty = true;
         }
+        if same_history {
+            // What was left to the peer is here again.
+            self.left_to_peer = false;
+        }
         if same_history && let Some(before) = self.follow.rejoining.take() {
             // A partial resync keeps the old id as the second one; a full one clears it
             // (replication.c, `syncWithMaster` and `readSyncBulkPayload`).

@@ -104,14 +104,18 @@ impl Node {
         self.timeline = Some(timeline);
         self.timers = Timers::default();
         out.push(Action::Tell(Event::TakeoverBegan { cause }));
-        let step = if self.peer.was_active {
-            self.after_probing(now, out)
+        let takeover = Takeover {
+            step: Step::Probing { rounds_left: PROBE_ROUNDS - 1 },
+            deadline: now + PROBE_WAIT,
+            fence_until: now,
+        };
+        self.enter(Phase::TakingOver(takeover), format!("taking over: {cause}"), out);
+        if self.peer.was_active {
+            let (step, deadline) = self.after_probing(now, out);
+            self.step(step, deadline);
         } else {
             out.push(Action::Probe);
-            (Step::Probing { rounds_left: PROBE_ROUNDS - 1 }, now + PROBE_WAIT)
-        };
-        let takeover = Takeover { step: step.0, deadline: step.1, fence_until: now };
-        self.enter(Phase::TakingOver(takeover), format!("taking over: {cause}"), out);
+        }
     }
 
     fn after_probing(&mut self, now: Time, out: &mut Actions) -> (Step, Time) {
@@ -261,6 +265,9 @@ impl Node {
 
     /// Redis is a primary: open the fence, then add the addresses, then tell the network.
     pub(super) fn claim(&mut self, now: Time, out: &mut Actions) {
+        // First, so that the machine that left does not take the address back on its older data,
+        // should this daemon die while its clients are served.
+        self.send_report(now, out);
         out.push(Action::OpenSource);
         self.ask_fence(now, Action::OpenFence, out);
     }

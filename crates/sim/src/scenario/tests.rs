@@ -1,18 +1,8 @@
 use super::{ALL, tell};
 
-/// Stories that the core does not yet pass, with what is missing. One that passes must leave.
-const OPEN: &[(&str, &str)] = &[
-    ("standby-frozen-after-claim", "the old primary takes back without the standby's last writes"),
-    ("standby-killed-after-claim", "the old primary takes back without the standby's last writes"),
-];
-
 fn passes(name: &str) {
     let (_, script) = ALL.iter().find(|(known, _)| *known == name).unwrap();
     let story = tell(*script);
-    if OPEN.iter().any(|(open, _)| *open == name) {
-        assert!(story.failure.is_some(), "{name} passes now: take it off the list");
-        return;
-    }
     if let Some(failure) = story.failure {
         let lines = &story.world.trace.lines;
         let tail = &lines[lines.len().saturating_sub(60)..];
