@@ -55,40 +55,28 @@ fn frozen_after(story: &mut Story, step: Step) {
     story.ends_well();
 }
 
-/// The standby has promoted and has decided to claim, and wakes up when the other one serves again.
+/// The standby has told that it claims, and is stopped before it does: it may have served, for all
+/// the other one can know, so nobody serves until it wakes up.
 pub(super) fn standby_frozen_before_claim(story: &mut Story) {
-    story.pair();
-    let freeze = Fault::FreezeDaemon(B, ms(4_000));
-    let moment = Moment::After(Step::OpenSource);
-    story.happens(Fault::Trap(B, moment, Box::new(freeze)));
-    story.happens(Fault::Switchover(A));
-    story.wait(ms(2_500));
-    story.holds("A has taken the address back", served_by_a);
-    story.outage_at_most(ms(800));
-    story.ends_well();
+    undecided(story, Step::OpenSource, Fault::FreezeDaemon(B, ms(4_000)));
 }
 
-/// The standby has opened its fence, and wakes up when the other one serves again.
+/// The same, with its fence already open.
 pub(super) fn standby_frozen_in_claim(story: &mut Story) {
-    story.pair();
-    let freeze = Fault::FreezeDaemon(B, ms(4_000));
-    let moment = Moment::After(Step::OpenFence);
-    story.happens(Fault::Trap(B, moment, Box::new(freeze)));
-    story.happens(Fault::Switchover(A));
-    story.wait(ms(2_000));
-    story.holds("A has taken the address back", served_by_a);
-    story.ends_well();
+    undecided(story, Step::OpenFence, Fault::FreezeDaemon(B, ms(4_000)));
 }
 
-/// The standby has promoted, and its daemon dies before it claims.
+/// The standby has told that it claims, and its daemon dies before it does.
 pub(super) fn standby_killed_before_claim(story: &mut Story) {
+    undecided(story, Step::OpenSource, Fault::RestartDaemon(B, ms(2_000)));
+}
+
+fn undecided(story: &mut Story, step: Step, fault: Fault) {
     story.pair();
-    let kill = Fault::RestartDaemon(B, ms(2_000));
-    let moment = Moment::After(Step::OpenSource);
-    story.happens(Fault::Trap(B, moment, Box::new(kill)));
+    story.happens(Fault::Trap(B, Moment::After(step), Box::new(fault)));
     story.happens(Fault::Switchover(A));
     story.wait(ms(1_500));
-    story.holds("A has taken the address back", served_by_a);
+    story.holds("the old primary waits for the standby", |world| !served_by_a(world));
     story.ends_well();
 }
 
