@@ -24,7 +24,7 @@ fetch() { # SUITE PACKAGE ROOT
   local names
   names=$(apt-get "${opt[@]}" install -y --no-install-recommends --print-uris "$package" |
     sed -n "s/^'\([^']*\)' \([^ ]*\) .*/\2/p" | cut -d_ -f1 |
-    grep -E '^(lib|redis|valkey|zlib)' | sort -u)
+    grep -E '^(lib|lua|redis|valkey|zlib)' | sort -u)
   (cd "$root" && apt-get "${opt[@]}" download -qq $names && for deb in ./*.deb; do dpkg -x "$deb" .; done && rm -f ./*.deb)
 }
 

@@ -250,10 +250,11 @@ fn redis_unit(
 ) -> Unit {
     let (dir, password) = (dir.join("redis"), password.to_owned());
     let (plan, server) = (Arc::clone(plan), tools.redis.clone());
+    let old = tools.redis_is_old;
     let build = Box::new(move || {
         let mut plan = locked(&plan);
         let file = dir.join("redis.conf");
-        fs::write(&file, redis_conf(&plan, &dir, &password))?;
+        fs::write(&file, redis_conf(&plan, &dir, &password, old))?;
         restrict(&file)?;
         plan.replica_of = None;
         if !plan.rdb {
@@ -306,18 +307,22 @@ fn tidy(command: &mut Command) {
     }
 }
 
-fn redis_conf(plan: &Plan, dir: &Path, password: &str) -> String {
+fn redis_conf(plan: &Plan, dir: &Path, password: &str, old: bool) -> String {
     let dir = dir.display();
     let save = if plan.rdb { "save 1 1" } else { "save \"\"" };
     let load = if plan.diskless_load { "on-empty-db" } else { "disabled" };
     let replica_of =
         plan.replica_of.map_or_else(String::new, |a| format!("replicaof {a} {PORT}\n"));
+    let own = if old {
+        "bind 0.0.0.0 ::\nlua-time-limit 1000\n"
+    } else {
+        "bind 0.0.0.0 -::*\nbusy-reply-threshold 1000\nenable-debug-command yes\n"
+    };
     format!(
-        "port {PORT}\nbind 0.0.0.0 -::*\ndaemonize no\ndir {dir}\nlogfile {dir}/redis.log\n\
+        "port {PORT}\n{own}daemonize no\ndir {dir}\nlogfile {dir}/redis.log\n\
          requirepass {password}\nmasterauth {password}\n{save}\nappendonly no\n\
          repl-diskless-sync yes\nrepl-diskless-sync-delay 0\nrepl-diskless-load {load}\n\
-         repl-backlog-size 64mb\nrepl-backlog-ttl 0\nenable-debug-command yes\n\
-         busy-reply-threshold 1000\n{replica_of}"
+         repl-backlog-size 64mb\nrepl-backlog-ttl 0\n{replica_of}"
     )
 }
 

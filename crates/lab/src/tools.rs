@@ -23,6 +23,8 @@ pub struct Tools {
     pub ip: PathBuf,
     /// `redis-server` or `valkey-server`.
     pub redis: PathBuf,
+    /// It is older than Redis 7, and knows some settings by other names or not at all.
+    pub redis_is_old: bool,
     /// `nft`; only advert loss needs it.
     pub nft: Option<PathBuf>,
     /// `keepair`, the program under test; absent where only the lab itself is measured.
@@ -69,10 +71,20 @@ pub fn find(
     }
     match (ip, server) {
         (Some(ip), Some(redis)) if missing.is_empty() => {
-            Ok(Tools { ip, redis, nft: which("nft"), keepair: daemon })
+            let redis_is_old = is_old(&redis);
+            Ok(Tools { ip, redis, redis_is_old, nft: which("nft"), keepair: daemon })
         }
         _ => Err(CannotRun(format!("the lab lacks:\n  {}", missing.join("\n  ")))),
     }
+}
+
+/// `Redis server v=6.0.16 ...`; every Valkey is young enough.
+fn is_old(server: &Path) -> bool {
+    let output = std::process::Command::new(server).arg("--version").output();
+    let text = output.map(|out| String::from_utf8_lossy(&out.stdout).into_owned());
+    let text = text.unwrap_or_default();
+    let major = text.split_once("v=").and_then(|(_, rest)| rest.split('.').next()?.parse().ok());
+    text.starts_with("Redis") && major.is_some_and(|major: u32| major < 7)
 }
 
 fn beside_us(name: &str) -> Option<PathBuf> {
