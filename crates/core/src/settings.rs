@@ -17,8 +17,8 @@ const BACKLOG_SIZE_MIN_BYTES: i64 = 16 * 1024 * 1024;
 /// The rights the daemon's user needs, as Redis 7 and later writes them. Redis 6 knows no
 /// `resetchannels` default and no `client|unpause` before 6.2; it accepts the same line otherwise.
 pub const ACL_LINE: &str = "ACL SETUSER keepair on >PASSWORD resetkeys resetchannels -@all +ping \
-     +hello +info +replicaof +multi +exec +config|get +client|pause +client|unpause +client|kill \
-     +client|setname";
+     +info +replicaof +multi +exec +discard +config|get +client|pause +client|unpause \
+     +client|kill +client|setname";
 
 /// What is wrong at the moment.
 #[derive(Clone, Debug, Default)]
