@@ -16,7 +16,7 @@ mod tests;
 /// A configuration without mistakes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
-    /// The virtual addresses, at least one, in the order of the file, all of the nodes' family.
+    /// The virtual addresses, in the order of the file; at least one is of the nodes' family.
     pub vips: Vec<Vip>,
     /// The interface that carries the adverts and the virtual addresses.
     pub interface: String,

@@ -109,7 +109,6 @@ pub(super) fn vips(reader: &mut Reader<'_>, top: &Part<'_>, nodes: &[Node]) -> V
         let own = nodes
             .iter()
             .find(|node| node.address.as_ref().is_some_and(|own| own.value == vip.address));
-        let node_address = nodes.iter().find_map(|node| Some(node.address.as_ref()?.value));
         if vips.iter().any(|other| other.value.address == vip.address) {
             let message = format!("the virtual address {} stands here twice", vip.address);
             reader.error(span.clone(), Fault::new(message, "remove one"));
@@ -121,21 +120,20 @@ pub(super) fn vips(reader: &mut Reader<'_>, top: &Part<'_>, nodes: &[Node]) -> V
             );
             let hint = "write an address no machine has: it moves between the two";
             reader.error(span.clone(), Fault::new(message, hint));
-        } else if let Some(address) = node_address
-            && address.is_ipv4() != vip.address.is_ipv4()
-        {
-            // The packet's family is that of the addresses in it (RFC 9568 section 5.2.9).
-            let message = format!(
-                "the virtual address {} is {}, but the nodes have {} addresses",
-                vip.address,
-                family(vip.address),
-                family(address)
-            );
-            let hint = "adverts carry addresses of their own family only: \
-                        a virtual router is either IPv4 or IPv6";
-            reader.error(span.clone(), Fault::new(message, hint));
         }
         vips.push(At { value: vip, span });
+    }
+    let node_address = nodes.iter().find_map(|node| Some(node.address.as_ref()?.value));
+    if let (Some(address), Some(first)) = (node_address, vips.first())
+        && vips.iter().all(|vip| vip.value.address.is_ipv4() != address.is_ipv4())
+    {
+        // The packet's family is that of the addresses in it (RFC 9568 section 5.2.9); those of
+        // the other family move along with them.
+        let message =
+            format!("no virtual address is {}, as the nodes' addresses are", family(address));
+        let hint = "adverts travel between the nodes' addresses and carry their family: name one \
+                    virtual address of it";
+        reader.error(first.span.clone(), Fault::new(message, hint));
     }
     vips
 }

@@ -122,7 +122,7 @@ fn mistakes_at_the_top_level() {
         ["172.18.0.10/24"] ~> ["x", 7]          => 1:8 `x` is not a virtual address | 1:13 `vip`: expected a string, found an integer
         ["172.18.0.10/24"] ~> "172.18.0.10/33"  => 1:7 `/33` is not a prefix length
         ["172.18.0.10/24"] ~> "172.18.0.5/24"   => 1:7 the virtual address 172.18.0.5 is the address of `redis-2`
-        ["172.18.0.10/24"] ~> "fd00::1"         => 1:7 the virtual address fd00::1 is IPv6, but the nodes have IPv4 addresses
+        ["172.18.0.10/24"] ~> "fd00::1"         => 1:7 no virtual address is IPv4, as the nodes' addresses are
         10/24"]            ~> 10/24", "172.18.0.10"] => 1:26 the virtual address 172.18.0.10 stands here twice
         interface = "eth0" ~>                   => 1:1 missing key `interface`
         interface          ~> interfce          => 1:1 missing key `interface` | 2:1 unknown key `interfce`
@@ -307,4 +307,24 @@ fn lines_and_columns_are_those_of_an_editor() {
     let expected =
         ["1:8 `\u{e9}\u{1f600}` is not a virtual address", "1:14 `vip`: expected a string"];
     finds(&text, &expected);
+}
+
+#[test]
+fn addresses_of_the_other_family_move_along() {
+    let text = r#"
+vip = ["172.18.0.10/24", "fd00::10/64"]
+interface = "eth0"
+virtual_router_id = 51
+[[node]]
+name = "redis-1"
+address = "172.18.0.4"
+[[node]]
+name = "redis-2"
+address = "172.18.0.5"
+[redis]
+port = 6379
+"#;
+    let (config, warnings) = crate::parse("keepair.toml", text).unwrap();
+    assert_eq!(config.vips.len(), 2);
+    assert!(warnings.is_empty());
 }
