@@ -162,7 +162,8 @@ impl Connection {
     }
 
     fn pump(&mut self, inputs: &mut Vec<RedisInput>) -> Result<(), Lost> {
-        self.transport.flush().map_err(|error| lost(&error))?;
+        // Who hangs up may have said why: read that before giving up.
+        let flushed = self.transport.flush().map_err(|error| lost(&error));
         let mut buf = [0u8; 16 * 1024];
         loop {
             let status = self.transport.read(&mut buf).map_err(|error| lost(&error))?;
@@ -176,6 +177,7 @@ impl Connection {
             }
         }
         self.deliver_all(inputs)?;
+        flushed?;
         self.transport.flush().map_err(|error| lost(&error))
     }
 
@@ -196,6 +198,9 @@ impl Connection {
     fn deliver(&mut self, value: Value, inputs: &mut Vec<RedisInput>) -> Result<(), Lost> {
         let error = value.as_error().map(|text| text.into_owned());
         match self.expected.front_mut() {
+            Some(Expected::Auth | Expected::Ignored) if turned_away(error.as_deref()) => {
+                return Err(Lost::Failed(error.unwrap_or_default()));
+            }
             None => return Err(Lost::Failed("Redis answered what nobody asked".to_owned())),
             Some(Expected::Auth) => {
                 if let Some(text) = error {
@@ -219,6 +224,12 @@ impl Connection {
         self.expected.pop_front();
         Ok(())
     }
+}
+
+/// Redis says this to a new connection before it closes it, whatever was asked.
+fn turned_away(error: Option<&str>) -> bool {
+    const SAID: [&str; 2] = ["ERR max number of clients", "DENIED "];
+    error.is_some_and(|text| SAID.iter().any(|said| text.starts_with(said)))
 }
 
 fn lost(error: &io::Error) -> Lost {

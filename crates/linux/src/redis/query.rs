@@ -18,14 +18,20 @@ const SETTINGS: [&str; 7] = [
     "replica-read-only",
 ];
 
-/// Rights are tried by queueing the commands in a transaction that is then discarded: Redis checks
-/// them when it queues (`processCommand`, `ACLCheckAllPerm`), and nothing is done.
-const RIGHTS: [(&str, &[&[u8]]); 5] = [
-    ("replicaof", &[b"REPLICAOF", b"NO", b"ONE"]),
+/// Rights are tried by queueing commands in a transaction that can't succeed: Redis checks them when
+/// it queues (`processCommand`, `ACLCheckAllPerm`). The second MULTI has a word too many, so that
+/// EXEC aborts and nothing is done. A user who may not use MULTI runs them one by one: hence
+/// arguments that are refused. Not DISCARD: the user needs no right to it otherwise.
+const RIGHTS: [(&str, &[&[u8]]); 9] = [
+    ("multi", &[b"MULTI"]),
+    ("multi", &[b"MULTI", b"and-never-do-it"]),
+    ("ping", &[b"PING"]),
     ("info", &[b"INFO"]),
-    ("client|kill", &[b"CLIENT", b"KILL", b"TYPE", b"pubsub"]),
-    ("client|pause", &[b"CLIENT", b"PAUSE", b"0"]),
+    ("replicaof", &[b"REPLICAOF", b"nobody", b"no-port"]),
+    ("client|kill", &[b"CLIENT", b"KILL", b"TYPE", b"no-type"]),
+    ("client|pause", &[b"CLIENT", b"PAUSE", b"no-time"]),
     ("client|unpause", &[b"CLIENT", b"UNPAUSE"]),
+    ("exec", &[b"EXEC"]),
 ];
 
 /// A query that was sent, and the replies that came so far.
@@ -66,11 +72,9 @@ impl Exchange {
                 for name in SETTINGS {
                     command(&[b"CONFIG", b"GET", name.as_bytes()]);
                 }
-                command(&[b"MULTI"]);
                 for (_, args) in RIGHTS {
                     command(args);
                 }
-                command(&[b"DISCARD"]);
             }
         }
         Exchange { query, replies: Vec::with_capacity(expected), expected }
@@ -102,7 +106,8 @@ impl Exchange {
     fn settings(&self) -> Settings {
         let mut denied = Vec::new();
         let mut note = |name: &str, value: &Value| {
-            if value.error_code() == Some("NOPERM") {
+            // Also within `EXECABORT Transaction discarded because of: NOPERM ...`.
+            if value.as_error().is_some_and(|text| text.contains("NOPERM ")) {
                 denied.push(name.to_owned());
             }
         };
@@ -114,8 +119,7 @@ impl Exchange {
                 reply.get(name).and_then(Value::as_str)
             })
             .collect();
-        // One reply for MULTI, then one for each right.
-        let rights = self.replies.iter().skip(SETTINGS.len() + 1);
+        let rights = self.replies.iter().skip(SETTINGS.len());
         RIGHTS.iter().zip(rights).for_each(|((name, _), reply)| note(name, reply));
         denied.dedup();
         let number = |at: usize| settings.get(at).copied().flatten().and_then(|t| t.parse().ok());

@@ -150,7 +150,8 @@ fn status(result: io::Result<usize>) -> io::Result<Status> {
 
 fn tls_connection(tls: &Tls, endpoint: &Endpoint) -> io::Result<Box<rustls::ClientConnection>> {
     let name = match (&tls.server_name, endpoint) {
-        (Some(name), _) => ServerName::try_from(name.clone()).map_err(io::Error::other)?,
+        (Some(name), _) => ServerName::try_from(name.clone())
+            .map_err(|error| io::Error::other(format!("TLS: server_name `{name}`: {error}")))?,
         (None, Endpoint::Tcp(address)) => ServerName::from(address.ip()),
         (None, Endpoint::Unix(_)) => ServerName::from(IpAddr::from([127, 0, 0, 1])),
     };
