@@ -8,7 +8,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -58,17 +58,27 @@ pub(crate) fn group(name: Option<&str>) -> anyhow::Result<Option<Gid>> {
 ///
 /// # Errors
 /// When the socket can't be made.
-pub(crate) fn open(run_dir: &Path, group: Option<Gid>) -> anyhow::Result<UnixListener> {
+pub(crate) fn open(run_dir: &Path, group: Option<Gid>) -> anyhow::Result<(UnixListener, Unlink)> {
     let path = run_dir.join(SOCKET);
     let _ = std::fs::remove_file(&path);
     let listener =
         UnixListener::bind(&path).with_context(|| format!("control socket {}", path.display()))?;
+    let unlink = Unlink(path.clone());
     let mode = if group.is_some() { 0o660 } else { 0o600 };
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode))?;
     if let Some(gid) = group {
         nix::unistd::chown(&path, None, Some(gid)).context("control socket")?;
     }
-    Ok(listener)
+    Ok((listener, unlink))
+}
+
+/// Removes the socket when the program ends, in whatever way it does so by itself.
+pub(crate) struct Unlink(PathBuf);
+
+impl Drop for Unlink {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// Serves clients until the program ends.

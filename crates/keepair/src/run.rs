@@ -23,6 +23,7 @@ use keepair_linux::redis::Redis;
 use keepair_linux::rtnl::{Monitor, Rtnl};
 use keepair_linux::vrrp_socket::{VrrpSocket, VrrpSocketSpec};
 use nix::sys::signal::{SigSet, Signal};
+use rustix::thread::CapabilitySet;
 
 use crate::access;
 use crate::control::{self, Control};
@@ -73,6 +74,8 @@ pub(crate) fn run(file: &Path, run_dir: &Path, state_dir: &Path) -> anyhow::Resu
     let persisted = store.load()?;
     let group = control::group(config.control_group.as_deref())?;
 
+    // Listen for changes before looking at what is, so that none falls between.
+    let monitor = Monitor::open().context("netlink notices")?;
     let mut rtnl = Rtnl::open().context("netlink")?;
     let own: Vec<IpAddr> = rtnl.own_addresses()?.iter().map(|own| own.address).collect();
     let me = config.find_own(&own).map_err(|error| anyhow!("{error}"))?;
@@ -86,28 +89,40 @@ pub(crate) fn run(file: &Path, run_dir: &Path, state_dir: &Path) -> anyhow::Resu
     let wake = Arc::new(Wake::new()?);
     let mailbox = Mailbox::new(sender, wake.clone());
     let (note_sender, note_receiver) = sync_channel(1024);
-    // Listen for changes before looking at what is, so that none falls between.
-    let monitor = Monitor::open().context("netlink notices")?;
+    let own_address = core_config.own().address;
+    let vrrp = VrrpSocket::open(VrrpSocketSpec {
+        ifindex: link.index,
+        name: config.interface.clone(),
+        local: own_address,
+        peer: core_config.peer().address,
+        unicast: core_config.unicast,
+    })
+    .map_err(lacking)?;
+    let peer = PeerSocket::open(
+        own_address,
+        core_config.peer().address,
+        config.peer_port,
+        &config.interface,
+    )
+    .with_context(|| format!("UDP port {} for the peer's reports", config.peer_port))?;
+    let announcer = Announcer::open(link.index).map_err(lacking)?;
+    let (listener, _socket) = control::open(run_dir, group)?;
+    let mut instance = [0u8; 8];
+    rustix::rand::getrandom(&mut instance, rustix::rand::GetRandomFlags::empty())?;
+    // Every thread inherits the mask: signals are this thread's alone.
+    let mut signals = SigSet::empty();
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR2] {
+        signals.add(signal);
+    }
+    signals.thread_block()?;
+
+    // Last: a start that fails leaves no rule behind.
     let mut fence = Fence::install(fence_spec(&core_config)).map_err(lacking)?;
     let fence_left = fence.remaining()?;
-    let own_address = core_config.own().address;
     let executor = Executor::new(keepair_linux::executor::Parts {
-        vrrp: VrrpSocket::open(VrrpSocketSpec {
-            ifindex: link.index,
-            name: config.interface.clone(),
-            local: own_address,
-            peer: core_config.peer().address,
-            unicast: core_config.unicast,
-        })
-        .map_err(lacking)?,
-        peer: PeerSocket::open(
-            own_address,
-            core_config.peer().address,
-            config.peer_port,
-            &config.interface,
-        )
-        .with_context(|| format!("UDP port {} for the peer's reports", config.peer_port))?,
-        announcer: Announcer::open(link.index).map_err(lacking)?,
+        vrrp,
+        peer,
+        announcer,
         redis: Redis::new(redis_access),
         config: core_config.clone(),
         rtnl,
@@ -118,10 +133,6 @@ pub(crate) fn run(file: &Path, run_dir: &Path, state_dir: &Path) -> anyhow::Resu
     });
     let node = Node::new(core_config, Time(realtime::monotonic_us()));
     let reactor = Reactor::new(node, executor, monitor, wake, requests)?;
-    let listener = control::open(run_dir, group)?;
-
-    let mut instance = [0u8; 8];
-    rustix::rand::getrandom(&mut instance, rustix::rand::GetRandomFlags::empty())?;
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let remains = Remains {
         instance: u64::from_ne_bytes(instance),
@@ -130,13 +141,6 @@ pub(crate) fn run(file: &Path, run_dir: &Path, state_dir: &Path) -> anyhow::Resu
         link_up: link.up && link.running,
         persisted,
     };
-
-    // Every thread inherits the mask: signals are this thread's alone.
-    let mut signals = SigSet::empty();
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR2] {
-        signals.add(signal);
-    }
-    signals.thread_block()?;
 
     let hub = Hub::default();
     let spawn = |name: &str| std::thread::Builder::new().name(name.to_owned());
@@ -169,7 +173,6 @@ pub(crate) fn run(file: &Path, run_dir: &Path, state_dir: &Path) -> anyhow::Resu
     }
     let result = reacting.join();
     let _ = noting.join();
-    let _ = fs::remove_file(run_dir.join(control::SOCKET));
     match result {
         Ok(result) => result.context("the main loop ended"),
         Err(_) => bail!("the main loop broke; the kernel stops serving the addresses by itself"),
@@ -214,12 +217,21 @@ fn reload(file: &Path, old: &Config, me: usize, mailbox: &Mailbox) {
 
 /// Says what is missing when the kernel refuses.
 fn lacking(error: std::io::Error) -> anyhow::Error {
-    if error.kind() == std::io::ErrorKind::PermissionDenied {
-        anyhow!(
-            "{error}; keepair needs CAP_NET_ADMIN and CAP_NET_RAW: run it as root or with the unit \
-             file it comes with"
-        )
-    } else {
-        anyhow!(error)
+    if error.kind() != std::io::ErrorKind::PermissionDenied {
+        return anyhow!(error);
     }
+    let held = rustix::thread::capabilities(None).map(|sets| sets.effective);
+    let missing: Vec<&str> =
+        [("CAP_NET_ADMIN", CapabilitySet::NET_ADMIN), ("CAP_NET_RAW", CapabilitySet::NET_RAW)]
+            .into_iter()
+            .filter(|(_, needed)| held.is_ok_and(|held| !held.contains(*needed)))
+            .map(|(name, _)| name)
+            .collect();
+    if missing.is_empty() {
+        return anyhow!(
+            "{error}; the kernel refuses although the capabilities are there: is this a container?"
+        );
+    }
+    let missing = missing.join(" and ");
+    anyhow!("{error}; keepair lacks {missing}: run it as root or with the unit file it comes with")
 }

@@ -64,6 +64,8 @@ impl Mailbox {
 const PACKET_BYTES_MAX: usize = 2048;
 /// Packets and notices taken from one socket before the others have their turn.
 const TURN: usize = 16;
+/// Between two rounds of the loop that only time has caused.
+const REST: Duration = Duration::from_micros(50);
 const ALIVE_EVERY: Duration = Duration::from_secs(1);
 
 /// The thread's state.
@@ -137,7 +139,10 @@ impl Reactor {
             if self.executor.exit {
                 return Ok(());
             }
-            self.timer.set(self.node.deadline().as_us().max(1))?;
+            // Never at once: a core that asked for the past again and again would keep everything
+            // else from this processor.
+            let soonest = now() + REST;
+            self.timer.set(self.node.deadline().max(soonest).as_us())?;
             for source in self.wait()? {
                 self.collect(source)?;
                 self.work_off();

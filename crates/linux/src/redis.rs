@@ -162,22 +162,19 @@ impl Connection {
     }
 
     fn pump(&mut self, inputs: &mut Vec<RedisInput>) -> Result<(), Lost> {
-        // Who hangs up may have said why: read that before giving up.
+        // Who hangs up may have said why: everything that came is looked at before giving up.
         let flushed = self.transport.flush().map_err(|error| lost(&error));
         let mut buf = [0u8; 16 * 1024];
-        loop {
-            let status = self.transport.read(&mut buf).map_err(|error| lost(&error))?;
-            match status {
-                Status::Read(count) => self.decoder.push(buf.get(..count).unwrap_or(&[])),
-                Status::Wait => break,
-                Status::Closed => {
-                    self.deliver_all(inputs)?;
-                    return Err(Lost::Closed);
-                }
+        let read = loop {
+            match self.transport.read(&mut buf) {
+                Ok(Status::Read(count)) => self.decoder.push(buf.get(..count).unwrap_or(&[])),
+                Ok(Status::Wait) => break Ok(()),
+                Ok(Status::Closed) => break Err(Lost::Closed),
+                Err(error) => break Err(lost(&error)),
             }
-        }
+        };
         self.deliver_all(inputs)?;
-        flushed?;
+        read.and(flushed)?;
         self.transport.flush().map_err(|error| lost(&error))
     }
 

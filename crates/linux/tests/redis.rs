@@ -63,9 +63,9 @@ fn a_login_works_or_says_what_redis_said() {
 
 #[test]
 fn a_redis_that_turns_clients_away_says_why() {
-    let full = Server::start("full", "maxclients 1\n");
-    // The first one stays.
+    let full = Server::start("full", "");
     let _first = Session::open(full.access());
+    assert_eq!(full.admin("CONFIG SET maxclients 1"), "+OK\r\n");
     failed(outcome(full.access()), &["max number of clients"]);
 
     let (turned_away, thread) = impostor(|mut stream| {
@@ -199,7 +199,7 @@ fn replies_in_single_bytes_are_put_together() {
 
 #[test]
 fn a_redis_that_ends_is_noticed_by_its_closing_connection() {
-    let mut server = Server::start("end", "");
+    let server = Server::start("shutdown", "");
     let mut session = Session::open(server.access());
     assert_eq!(session.within(Duration::from_millis(50)), None);
     server.admin("SHUTDOWN NOSAVE");
@@ -207,7 +207,7 @@ fn a_redis_that_ends_is_noticed_by_its_closing_connection() {
 
     let mut noticed: Vec<Duration> = (0..5)
         .map(|_| {
-            server = Server::start("end", "");
+            let mut server = Server::start("kill", "");
             let mut session = Session::open(server.access());
             session.info();
             let start = Instant::now();

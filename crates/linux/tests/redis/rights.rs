@@ -95,7 +95,7 @@ fn a_refusal_is_answered_with_what_redis_said() {
     let mut session = as_keepair(&server, "-replicaof -client|pause");
     for query in [Query::Promote, Query::PauseWrites(PAUSE), Query::Follow] {
         let Reply::Error(text) = session.ask(query) else { panic!("{query:?} was allowed") };
-        assert!(text.starts_with("NOPERM") && text.contains("keepair"), "{query:?}: {text}");
+        assert!(text.starts_with("NOPERM "), "{query:?}: {text}");
     }
     // A transaction in which one command was refused does none of the others.
     assert_eq!(role(&mut session), Some(Role::Primary));

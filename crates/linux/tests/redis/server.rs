@@ -220,7 +220,7 @@ pub(crate) struct Authority {
 impl Authority {
     pub(crate) fn new(name: &str) -> Authority {
         let authority = Authority { dir: Dir::new(name) };
-        authority.openssl("-subj /CN=test-authority -keyout ca.key -out ca.pem");
+        authority.openssl(&format!("-subj /CN=authority-{name} -keyout ca.key -out ca.pem"));
         authority
     }
 
