@@ -1,7 +1,7 @@
 # `make demo` shows a failover of a real Redis pair, `make test` passes the tests. Both install what
 # they need: Debian's packages below, and the pinned Rust toolchain's own crates.
 .DELETE_ON_ERROR:
-.PHONY: demo test bench check fmt setup release sim
+.PHONY: demo test bench check deny fmt setup release sim
 
 PACKAGES := redis-server iproute2 nftables
 CARGO    ?= cargo
@@ -24,7 +24,12 @@ bench: setup release
 check: setup
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	$(if $(shell command -v cargo-deny),$(CARGO) deny --offline check bans licenses sources)
+
+# Licences, sources and bans of every dependency. Not part of `make test`: building the tool takes
+# longer than all the tests.
+deny:
+	$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny --locked check bans licenses sources
 
 fmt:
 	$(CARGO) fmt --all
