@@ -13,6 +13,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
+use crate::operate;
+
 /// Reads what the configuration names.
 ///
 /// # Errors
@@ -58,7 +60,9 @@ fn password(redis: &RedisAccess) -> anyhow::Result<Option<Zeroizing<String>>> {
         bail!("password_file {path} has more than one line; it must hold the password only");
     }
     if fs::metadata(path).is_ok_and(|meta| meta.mode() & 0o004 != 0) {
-        eprintln!("keepair: warning: everybody can read {path}; run `chmod 600 {path}`");
+        operate::warn(&format!(
+            "keepair: warning: everybody can read {path}; run `chmod 600 {path}`\n"
+        ));
     }
     Ok(Some(Zeroizing::new(password.to_owned())))
 }

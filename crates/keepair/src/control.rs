@@ -105,8 +105,14 @@ pub(crate) fn serve(listener: &UnixListener, control: &Control) {
 }
 
 fn answer(stream: &UnixStream, control: &Control) -> anyhow::Result<()> {
-    for line in BufReader::new(stream.take(LINE_BYTES_MAX)).lines() {
-        let request: Value = serde_json::from_str(&line?).context("not a JSON line")?;
+    let mut lines = BufReader::new(stream);
+    loop {
+        // Each line for itself: `status --watch` asks on one connection for hours.
+        let mut line = String::new();
+        if (&mut lines).take(LINE_BYTES_MAX).read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        let request: Value = serde_json::from_str(&line).context("not a JSON line")?;
         match request["command"].as_str() {
             Some("status") => {
                 let status = status(control)?;
@@ -119,7 +125,6 @@ fn answer(stream: &UnixStream, control: &Control) -> anyhow::Result<()> {
             _ => bail!("unknown command; known are status and switchover"),
         }
     }
-    Ok(())
 }
 
 fn write_line(mut stream: &UnixStream, value: &Value) -> std::io::Result<()> {

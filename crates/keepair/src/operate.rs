@@ -45,6 +45,20 @@ impl Daemon {
     }
 }
 
+/// Writes to standard output. A reader who has seen enough (`| head`) ends the program quietly.
+pub(crate) fn show(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        result => result.context("standard output"),
+    }
+}
+
+/// Writes to standard error. A log that nobody takes is no reason to end, as `eprintln!` would.
+pub(crate) fn warn(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
 /// `keepair status`.
 pub(crate) fn status(run_dir: &Path, as_json: bool, watch: bool) -> anyhow::Result<()> {
     let mut daemon = Daemon::connect(run_dir)?;
@@ -53,15 +67,15 @@ pub(crate) fn status(run_dir: &Path, as_json: bool, watch: bool) -> anyhow::Resu
         let answer = daemon.line()?;
         let status = &answer["status"];
         if as_json {
-            println!("{status}");
+            show(&format!("{status}\n"))?;
         } else {
-            print!("{}", view::text(status));
+            show(&view::text(status))?;
         }
         if !watch {
             return Ok(());
         }
         if !as_json {
-            println!();
+            show("\n")?;
         }
         std::thread::sleep(Duration::from_secs(1));
     }
@@ -75,7 +89,7 @@ pub(crate) fn switchover(run_dir: &Path, to: Option<&str>) -> anyhow::Result<()>
     loop {
         let answer = daemon.line().context("switchover")?;
         if let Some(event) = answer["event"].as_str() {
-            println!("{:>9.3} ms  {event}", began.elapsed().as_secs_f64() * 1000.0);
+            show(&format!("{:>9.3} ms  {event}\n", began.elapsed().as_secs_f64() * 1000.0))?;
         }
         if answer["done"] == true {
             return Ok(());

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -28,6 +29,7 @@ use rustix::thread::CapabilitySet;
 use crate::access;
 use crate::control::{self, Control};
 use crate::notes::{self, Hub};
+use crate::operate;
 use crate::store::{self, Store};
 
 /// Real-time priority of the thread that sends adverts: above ordinary programs, below the
@@ -38,8 +40,8 @@ const PRIORITY: i32 = 40;
 pub(crate) fn check(file: &Path) -> anyhow::Result<()> {
     let config = read(file)?;
     let [a, b] = &config.members;
-    println!("{}: no mistakes; the pair is {} and {}", file.display(), a.name, b.name);
-    Ok(())
+    let file = file.display();
+    operate::show(&format!("{file}: no mistakes; the pair is {} and {}\n", a.name, b.name))
 }
 
 /// Reads a configuration, and shows every mistake in it.
@@ -49,12 +51,12 @@ fn read(file: &Path) -> anyhow::Result<Config> {
     match keepair_conf::parse(&file.display().to_string(), &text) {
         Ok((config, warnings)) => {
             if !warnings.is_empty() {
-                eprint!("{}", keepair_conf::render(&warnings, &text, color));
+                operate::warn(&keepair_conf::render(&warnings, &text, color));
             }
             Ok(config)
         }
         Err(diagnostics) => {
-            eprint!("{}", keepair_conf::render(&diagnostics, &text, color));
+            operate::warn(&keepair_conf::render(&diagnostics, &text, color));
             let is_error =
                 |d: &&keepair_conf::Diagnostic| d.severity == keepair_conf::Severity::Error;
             let errors = diagnostics.iter().filter(is_error).count();
@@ -150,13 +152,19 @@ pub(crate) fn run(file: &Path, run_dir: &Path, state_dir: &Path) -> anyhow::Resu
     };
     let control = Control { mailbox: mailbox.clone(), hub, group };
     spawn("control-accept").spawn(move || control::serve(&listener, &control))?;
+    let ended = Arc::new(AtomicBool::new(false));
+    let ending = ended.clone();
     let reacting = spawn("vrrp").spawn(move || {
-        let _bell = EndBell;
+        let _bell = EndBell(ending);
         if let Err(error) = realtime::lock_memory() {
-            eprintln!("keepair: warning: memory is not locked ({error}); adverts may be late");
+            operate::warn(&format!(
+                "keepair: warning: memory is not locked ({error}); adverts may be late\n"
+            ));
         }
         if let Err(error) = realtime::make_realtime(PRIORITY) {
-            eprintln!("keepair: warning: no real-time priority ({error}); adverts may be late");
+            operate::warn(&format!(
+                "keepair: warning: no real-time priority ({error}); adverts may be late\n"
+            ));
         }
         reactor.run(remains)
     })?;
@@ -164,7 +172,9 @@ pub(crate) fn run(file: &Path, run_dir: &Path, state_dir: &Path) -> anyhow::Resu
     loop {
         match signals.wait()? {
             Signal::SIGHUP => reload(file, &config, me, &mailbox),
-            Signal::SIGUSR2 => break,
+            Signal::SIGUSR2 if ended.load(Ordering::SeqCst) => break,
+            // Somebody else's bell.
+            Signal::SIGUSR2 => {}
             _ => {
                 let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
                 mailbox.put(Request::Operator(Operator::Stop))?;
@@ -180,10 +190,11 @@ pub(crate) fn run(file: &Path, run_dir: &Path, state_dir: &Path) -> anyhow::Resu
 }
 
 /// Wakes the main thread, which waits for signals, when the real-time thread ends in whatever way.
-struct EndBell;
+struct EndBell(Arc<AtomicBool>);
 
 impl Drop for EndBell {
     fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
         let own = rustix::process::getpid();
         let _ = rustix::process::kill_process(own, rustix::process::Signal::USR2);
     }
@@ -211,7 +222,9 @@ fn reload(file: &Path, old: &Config, me: usize, mailbox: &Mailbox) {
         Ok(())
     });
     if let Err(error) = result {
-        eprintln!("keepair: not reloaded, the running configuration stays: {error:#}");
+        operate::warn(&format!(
+            "keepair: not reloaded, the running configuration stays: {error:#}\n"
+        ));
     }
 }
 

@@ -102,6 +102,10 @@ impl Store {
         writeln!(file, "{text}")?;
         file.sync_all()?;
         fs::rename(&new, &self.path)?;
+        // The new name, too, must survive a power failure.
+        if let Some(dir) = self.path.parent() {
+            File::open(dir)?.sync_all()?;
+        }
         Ok(())
     }
 }

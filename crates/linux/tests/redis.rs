@@ -7,7 +7,7 @@ mod rights;
 #[path = "redis/server.rs"]
 mod server;
 
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::thread::JoinHandle;
@@ -182,7 +182,7 @@ fn replies_in_single_bytes_are_put_together() {
             let _ = std::io::copy(&mut from, &mut to);
             let _ = to.shutdown(Shutdown::Both);
         });
-        for byte in redis.bytes().map_while(Result::ok) {
+        for byte in BufReader::new(redis).bytes().map_while(Result::ok) {
             let _ = (&stream).write_all(&[byte]);
         }
         up.join().unwrap();

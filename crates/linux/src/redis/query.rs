@@ -87,9 +87,12 @@ impl Exchange {
             return None;
         }
         Some(match self.query {
-            Query::Info => match self.replies.first().and_then(Value::as_bytes) {
-                Some(text) => Reply::Info(Box::new(Info::parse(text))),
-                None => self.first_error().unwrap_or_else(unexpected),
+            Query::Info => match self.replies.first() {
+                // Not a status, as `+QUEUED` is one.
+                Some(Value::Bulk(text) | Value::Verbatim { text, .. }) => {
+                    Reply::Info(Box::new(Info::parse(text)))
+                }
+                _ => self.first_error().unwrap_or_else(unexpected),
             },
             Query::Settings => Reply::Settings(Box::new(self.settings())),
             _ => self.first_error().unwrap_or(Reply::Ok),

@@ -23,7 +23,8 @@ pub(crate) struct Dir(pub(crate) PathBuf);
 
 impl Dir {
     pub(crate) fn new(name: &str) -> Dir {
-        let path = std::env::temp_dir().join(format!("keepair-redis-{}-{name}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("keepair-redis-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Dir(path)
     }
@@ -272,7 +273,9 @@ pub(crate) fn tls(ca: &Path, own: Option<(&Path, &Path)>) -> rustls::ClientConfi
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
             let chain = vec![CertificateDer::from_pem_file(certificate).unwrap()];
-            builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(key).unwrap()).unwrap()
+            builder
+                .with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(key).unwrap())
+                .unwrap()
         }
     }
 }
