@@ -91,8 +91,8 @@ pub enum RedisInput {
     Lost(Lost),
     /// The answer to a query.
     Reply(Query, Reply),
-    /// The watched process was looked at.
-    Process(Process),
+    /// The watched process was looked at; `None`: there is none that could be watched.
+    Process(Option<Process>),
     /// A watched process or thread ended; look at the process.
     ProcessStirred,
 }

@@ -92,6 +92,7 @@ pub fn compare(mine: &Lineage, peer: &Lineage) -> Relation {
     if known(&p.replid) && p.replid == m.replid2 {
         return match forked_from(peer, mine) {
             Relation::Superseded { .. } => Relation::Supersedes,
+            Relation::Same => Relation::Same,
             _ => Relation::Superseded { own_tail_bytes: 0 },
         };
     }
@@ -146,13 +147,18 @@ fn forked_from(old: &Lineage, new: &Lineage) -> Relation {
     let own_tail_bytes =
         old.facts.offset.saturating_add(1).saturating_sub(new.facts.second_offset).max(0);
     let wrote_nothing = new.facts.offset < new.facts.second_offset;
-    let old_is_newer = match old.generation.cmp(&new.generation) {
-        Ordering::Less => false,
-        // `new` was promoted and then not used: the address went back to `old`.
-        Ordering::Greater => old.vouched || (wrote_nothing && own_tail_bytes > 0),
-        Ordering::Equal => own_tail_bytes > 0 && (wrote_nothing || !new.vouched),
-    };
-    if old_is_newer { Relation::Supersedes } else { Relation::Superseded { own_tail_bytes } }
+    let old_has_more = own_tail_bytes > 0;
+    match old.generation.cmp(&new.generation) {
+        // `new` was promoted and then not used: nothing of it is lost, and `old` has more.
+        _ if wrote_nothing && old_has_more => Relation::Supersedes,
+        Ordering::Less => Relation::Superseded { own_tail_bytes },
+        Ordering::Greater if old.vouched => Relation::Supersedes,
+        Ordering::Greater => Relation::Superseded { own_tail_bytes },
+        // Neither has a byte that the other lacks.
+        Ordering::Equal if wrote_nothing => Relation::Same,
+        Ordering::Equal if old_has_more && !new.vouched => Relation::Supersedes,
+        Ordering::Equal => Relation::Superseded { own_tail_bytes },
+    }
 }
 
 fn known(replid: &[u8; 20]) -> bool {

@@ -78,8 +78,6 @@ pub struct Monitor {
     pub health: Health,
     /// The last INFO of this connection.
     pub info: Option<Box<Info>>,
-    /// When [`Monitor::info`] came in.
-    pub info_at: Option<Time>,
     /// Why the password or user was refused, while it is.
     pub auth_problem: Option<String>,
     ping_at: Time,
@@ -103,7 +101,6 @@ impl Monitor {
             attempt: 0,
             health: Health::Unknown,
             info: None,
-            info_at: None,
             auth_problem: None,
             ping_at: now,
             ping_sent_at: None,
@@ -160,25 +157,27 @@ impl Monitor {
     /// What INFO said no longer holds.
     pub fn forget_info(&mut self) {
         self.info = None;
-        self.info_at = None;
     }
 
     fn info_pending(&self) -> bool {
         self.info_asked > self.info_answered
     }
 
-    /// Does what is due.
-    pub fn tick(&mut self, now: Time, timing: &Timing, out: &mut Actions) {
+    /// Does what is due; `Change::Failed` when patience has run out.
+    pub fn tick(&mut self, now: Time, timing: &Timing, out: &mut Actions) -> Change {
         match self.connection {
             Connection::Down { retry_at } if now >= retry_at => {
-                self.connection = Connection::Connecting { give_up_at: now + timing.hang_timeout };
+                // A Redis that answered a moment ago is asked once more, not waited for.
+                let patience =
+                    if self.health.serves() { timing.ping_timeout } else { timing.hang_timeout };
+                self.connection = Connection::Connecting { give_up_at: now + patience };
                 out.push(Action::ConnectRedis { attempt: self.attempt });
                 self.attempt = self.attempt.wrapping_add(1);
             }
             Connection::Down { .. } => {}
             Connection::Connecting { give_up_at } if now >= give_up_at => {
                 let why = "it accepts connections and answers nothing".to_string();
-                self.lose(now, timing, why, out);
+                return self.lose(now, timing, why, out);
             }
             Connection::Connecting { .. } => {}
             Connection::Up => {
@@ -198,6 +197,7 @@ impl Monitor {
                 }
             }
         }
+        Change::None
     }
 
     /// Takes in a fact and says what it changed.
@@ -226,9 +226,18 @@ impl Monitor {
                 if let Lost::AuthFailed(text) = &lost {
                     self.auth_problem = Some(text.clone());
                 }
+                if lost == Lost::Closed && self.connected() && self.watched.is_some() {
+                    // Somebody may have closed this connection only (CLIENT KILL, ACL LOAD): look
+                    // whether the process lives, and knock once more.
+                    self.connection = Connection::Down { retry_at: now };
+                    self.ping_sent_at = None;
+                    self.info_answered = self.info_asked;
+                    out.push(Action::LookAtProcess);
+                    return Change::None;
+                }
                 self.lose(now, timing, lost_text(lost), out)
             }
-            RedisInput::Reply(query, reply) => self.reply(now, query, reply),
+            RedisInput::Reply(query, reply) => self.reply(query, reply),
             RedisInput::ProcessStirred => {
                 // The threads of a dying process end one after the other; look again soon.
                 self.look_at = Some(now + LOOK_AGAIN);
@@ -245,7 +254,6 @@ impl Monitor {
         self.connection = Connection::Down { retry_at: now + timing.reconnect_interval };
         self.forget_process();
         self.info = None;
-        self.info_at = None;
         self.health = Health::Gone(why);
         if failed { Change::Failed } else { Change::None }
     }
@@ -259,7 +267,7 @@ impl Monitor {
         self.watched = None;
     }
 
-    fn reply(&mut self, now: Time, query: Query, reply: Reply) -> Change {
+    fn reply(&mut self, query: Query, reply: Reply) -> Change {
         if self.connection != Connection::Up {
             return Change::None;
         }
@@ -276,7 +284,6 @@ impl Monitor {
             (Query::Info, Reply::Info(info)) => {
                 self.info_answered += 1;
                 self.info = Some(info);
-                self.info_at = Some(now);
                 Change::Info
             }
             (Query::Info, _) => {
@@ -306,11 +313,18 @@ impl Monitor {
         Some(pid)
     }
 
-    fn look(&mut self, now: Time, timing: &Timing, process: Process, out: &mut Actions) -> Change {
+    fn look(
+        &mut self,
+        now: Time,
+        timing: &Timing,
+        process: Option<Process>,
+        out: &mut Actions,
+    ) -> Change {
         if matches!(self.health, Health::Gone(_)) {
             return Change::None;
         }
-        if process.exiting || matches!(process.state, 'X' | 'Z') {
+        let gone = |process: Process| process.exiting || matches!(process.state, 'X' | 'Z');
+        if process.is_some_and(gone) {
             // Its sockets may stay open for as long as the kernel takes to free its memory; nobody
             // will ever answer on them.
             return self.lose(now, timing, "the process is exiting".to_string(), out);
@@ -320,10 +334,13 @@ impl Monitor {
         if !unanswered {
             return Change::None;
         }
-        let stopped = matches!(process.state, 'T' | 't');
-        let ran = self.cpu_ticks.is_some_and(|before| before != process.cpu_ticks);
-        self.cpu_ticks = Some(process.cpu_ticks);
-        if ran || matches!(process.state, 'R' | 'D') {
+        // Without a process to look at (a container's, say), silence is all there is to go by.
+        let state = process.map_or('S', |process| process.state);
+        let stopped = matches!(state, 'T' | 't');
+        let ticks = process.map(|process| process.cpu_ticks);
+        let ran = self.cpu_ticks.is_some() && self.cpu_ticks != ticks;
+        self.cpu_ticks = ticks;
+        if ran || matches!(state, 'R' | 'D') {
             self.idle_since = None;
         } else if self.idle_since.is_none() {
             self.idle_since = self.ping_sent_at;

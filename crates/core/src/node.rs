@@ -36,6 +36,9 @@ use keepair_wire::vrrp::Advert;
 use switchover::Switchover;
 use takeover::Takeover;
 
+/// After the disk refused to keep the generation.
+const PERSIST_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
 /// What the node is doing.
 #[derive(Clone, Debug)]
 enum Phase {
@@ -77,6 +80,8 @@ pub struct Node {
     /// The Redis process whose data is known to be of `generation`.
     held_run_id: Option<RunId>,
     persisted: Option<Persisted>,
+    /// The disk refused; try again then.
+    persist_again_at: Option<Time>,
     /// The peer has been heard since this daemon started, or since it left the address to it.
     peer_has_spoken: bool,
     /// The address was left since it was last held.
@@ -105,6 +110,7 @@ pub struct Node {
     report_dirty: bool,
     peer_was_heard: bool,
     dropped_told: u32,
+    filter_told: bool,
     late_told_at: Option<Time>,
     handled_at: Time,
     /// This node did not run for long: what it reads until then waited in its sockets meanwhile.
@@ -130,6 +136,7 @@ impl Node {
             generation: Generation(0),
             held_run_id: None,
             persisted: None,
+            persist_again_at: None,
             peer_has_spoken: false,
             left: false,
             left_to_peer: false,
@@ -152,6 +159,7 @@ impl Node {
             report_dirty: true,
             peer_was_heard: false,
             dropped_told: 0,
+            filter_told: false,
             late_told_at: None,
             handled_at: now,
             stale_until: now,
@@ -240,7 +248,9 @@ impl Node {
 
     /// The next step of everything that is under way.
     fn advance(&mut self, now: Time, out: &mut Actions) {
-        self.monitor.tick(now, &self.config.timing, out);
+        if self.monitor.tick(now, &self.config.timing, out) == Change::Failed {
+            self.lose_redis(now, out);
+        }
         if self.blocked.as_ref().is_some_and(|(until, _)| now >= *until) {
             self.blocked = None;
         }
@@ -259,7 +269,7 @@ impl Node {
             Phase::Stopped => return,
         }
         self.advance_follow(now, out);
-        self.persist_changes(out);
+        self.persist_changes(now, out);
         self.send_due_report(now, out);
     }
 
@@ -375,6 +385,7 @@ impl Node {
         self.peer.was_active = true;
         self.peer.advert_at = Some(now);
         self.peer_has_spoken = true;
+        self.filter_told = false;
         //= https://www.rfc-editor.org/rfc/rfc9568#section-6.4.2
         //# Set Active_Adver_Interval to Max Advertise Interval contained in the ADVERTISEMENT
         self.peer.advert_interval =
@@ -460,17 +471,19 @@ impl Node {
             }
             Change::Info => self.hear_info(now, out),
             Change::Answer(query, result) => self.hear_answer(now, query, result, out),
-            Change::Failed => {
-                self.report_dirty = true;
-                let text = match &self.monitor.health {
-                    Health::Gone(text) => text.clone(),
-                    Health::Hung(text) => (*text).to_string(),
-                    _ => "it failed".to_string(),
-                };
-                out.push(Action::Tell(Event::RedisLost(text)));
-                self.redis_failed(now, out);
-            }
+            Change::Failed => self.lose_redis(now, out),
         }
+    }
+
+    fn lose_redis(&mut self, now: Time, out: &mut Actions) {
+        self.report_dirty = true;
+        let text = match &self.monitor.health {
+            Health::Gone(text) => text.clone(),
+            Health::Hung(text) => (*text).to_string(),
+            _ => "it failed".to_string(),
+        };
+        out.push(Action::Tell(Event::RedisLost(text)));
+        self.redis_failed(now, out);
     }
 
     fn hear_info(&mut self, now: Time, out: &mut Actions) {
@@ -516,7 +529,12 @@ impl Node {
             out.push(Action::Tell(Event::Refused(refused.to_string())));
         }
         match done {
-            Done::Persist => {}
+            Done::Persist => {
+                if result.is_err() {
+                    self.persisted = None;
+                    self.persist_again_at = Some(now + PERSIST_AGAIN_AFTER);
+                }
+            }
             Done::AddVips | Done::OpenFence | Done::RenewFence => {
                 self.claim_step_done(now, done, result, out)
             }
@@ -555,7 +573,9 @@ impl Node {
     fn reload(&mut self, now: Time, config: Config, out: &mut Actions) {
         let vips_changed = !same_vips(&self.config.vips, &config.vips);
         if vips_changed && matches!(self.phase, Phase::Active(_)) {
-            // The executor has already been given the new list, and has taken off what is gone.
+            // The executor has already been given the new list, and has taken off what is gone. A
+            // new address has no right yet that could be renewed.
+            self.reopen_fence(now, out);
             out.push(Action::AddVips);
             out.push(Action::Announce);
         }
@@ -566,7 +586,11 @@ impl Node {
         out.push(Action::Tell(Event::Reloaded));
     }
 
-    fn persist_changes(&mut self, out: &mut Actions) {
+    fn persist_changes(&mut self, now: Time, out: &mut Actions) {
+        if self.persist_again_at.is_some_and(|at| now < at) {
+            return;
+        }
+        self.persist_again_at = None;
         let current = Persisted {
             generation: self.generation,
             run_id: self.held_run_id,

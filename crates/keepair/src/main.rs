@@ -90,10 +90,7 @@ fn main() -> ExitCode {
         Command::Check { file } => run::check(&file),
         Command::Status { json, watch, dirs } => operate::status(&dirs.run_dir, json, watch),
         Command::Switchover { to, dirs } => operate::switchover(&dirs.run_dir, to.as_deref()),
-        Command::Config { default: _ } => {
-            print!("{}", keepair_conf::default_toml());
-            Ok(())
-        }
+        Command::Config { default: _ } => operate::show(&keepair_conf::default_toml()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

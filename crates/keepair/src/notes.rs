@@ -1,16 +1,20 @@
 //! The thread that writes the log, keeps the generation and tells the service manager: everything
 //! the real-time thread must not wait for.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use keepair_core::event::{Event, Level};
 use keepair_linux::executor::Note;
 use keepair_linux::reactor::{Mailbox, Request};
 use sd_notify::NotifyState;
 
+use crate::operate::warn;
 use crate::store::Store;
+
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Events on their way to whoever wants to see them happen.
 #[derive(Clone, Default)]
@@ -36,7 +40,6 @@ impl Hub {
 
 /// Works until the real-time thread is gone.
 pub(crate) fn work(notes: &Receiver<Note>, store: &Store, mailbox: &Mailbox, hub: &Hub) {
-    let mut ready = false;
     while let Ok(note) = notes.recv() {
         match note {
             Note::Event(event) => {
@@ -53,14 +56,24 @@ pub(crate) fn work(notes: &Receiver<Note>, store: &Store, mailbox: &Mailbox, hub
                 });
                 let _ = mailbox.put(Request::Persisted(result));
             }
-            Note::Alive => {
-                if !ready {
-                    ready = true;
-                    let _ = sd_notify::notify(&[NotifyState::Ready]);
-                }
-                let _ = sd_notify::notify(&[NotifyState::Watchdog]);
-            }
         }
+    }
+}
+
+/// Tells the service manager that the daemon is ready and alive, as long as the real-time thread
+/// goes round. A thread of its own: a slow disk or a log that nobody takes is no dead daemon.
+pub(crate) fn vouch(rounds: &AtomicU64) {
+    let mut known = 0;
+    loop {
+        let now = rounds.load(Ordering::Relaxed);
+        if now != known {
+            if known == 0 {
+                let _ = sd_notify::notify(&[NotifyState::Ready]);
+            }
+            known = now;
+            let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+        }
+        std::thread::sleep(LOOK_EVERY);
     }
 }
 
@@ -71,9 +84,9 @@ fn log(event: &Event) {
         Level::Notice => (5, "notice"),
     };
     if journal {
-        eprintln!("<{priority}>{event}");
+        warn(&format!("<{priority}>{event}\n"));
     } else {
         let time = humantime::format_rfc3339_micros(SystemTime::now());
-        eprintln!("{time} {word} {event}");
+        warn(&format!("{time} {word} {event}\n"));
     }
 }

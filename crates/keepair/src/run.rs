@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -91,6 +92,7 @@ pub(crate) fn run(file: &Path, run_dir: &Path, state_dir: &Path) -> anyhow::Resu
     let wake = Arc::new(Wake::new()?);
     let mailbox = Mailbox::new(sender, wake.clone());
     let (note_sender, note_receiver) = sync_channel(1024);
+    let rounds = Arc::new(AtomicU64::new(0));
     let own_address = core_config.own().address;
     let vrrp = VrrpSocket::open(VrrpSocketSpec {
         ifindex: link.index,
@@ -130,6 +132,7 @@ pub(crate) fn run(file: &Path, run_dir: &Path, state_dir: &Path) -> anyhow::Resu
         rtnl,
         fence,
         notes: note_sender,
+        rounds: rounds.clone(),
         interface: config.interface.clone(),
         link: link.clone(),
     });
@@ -151,6 +154,7 @@ pub(crate) fn run(file: &Path, run_dir: &Path, state_dir: &Path) -> anyhow::Resu
         spawn("notes").spawn(move || notes::work(&note_receiver, &store, &mailbox, &hub))?
     };
     let control = Control { mailbox: mailbox.clone(), hub, group };
+    spawn("service-manager").spawn(move || notes::vouch(&rounds))?;
     spawn("control-accept").spawn(move || control::serve(&listener, &control))?;
     let ended = Arc::new(AtomicBool::new(false));
     let ending = ended.clone();

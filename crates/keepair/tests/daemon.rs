@@ -219,7 +219,6 @@ fn hangup_takes_a_good_file_over_and_leaves_a_bad_one() {
 }
 
 #[test]
-#[ignore = "core's reload does not open the fence for the new address: half a second without service"]
 fn a_new_address_by_hangup_is_no_failover() {
     let scene = Scene::new();
     let _redis = scene.machine.start_redis();
@@ -279,7 +278,6 @@ fn a_log_that_nobody_takes_ends_nothing() {
 }
 
 #[test]
-#[ignore = "notes.rs: eprintln! ends the thread that keeps the generation"]
 fn a_log_that_nobody_takes_keeps_the_generation() {
     let (scene, _redis, _daemon) = with_a_broken_log();
     says(&scene.machine.dir.read("state/generation-51.json"), &["\"generation\":1"]);

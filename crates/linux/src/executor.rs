@@ -4,6 +4,8 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
@@ -28,15 +30,13 @@ use crate::vrrp_socket::VrrpSocket;
 const FENCE_LIFE_MIN: Duration = Duration::from_millis(10);
 
 /// What the real-time thread hands to the others. Handing over never waits: what does not fit into
-/// the queue is counted and dropped.
+/// the queue is dropped.
 #[derive(Debug)]
 pub enum Note {
     /// Something for the log.
     Event(Event),
     /// Keep this across restarts, and answer with `Request::Persisted`.
     Persist(Persisted),
-    /// The thread is alive; sent about once a second.
-    Alive,
 }
 
 /// Everything the executor acts on.
@@ -53,10 +53,11 @@ pub struct Executor {
     pub(crate) redis: Redis,
     pub(crate) process: Option<ProcessWatch>,
     pub(crate) notes: SyncSender<Note>,
-    pub(crate) notes_lost: u64,
     /// The core wants the addresses to be present.
     pub(crate) vips_wanted: bool,
     pub(crate) exit: bool,
+    /// Counts the rounds of the loop, for whoever watches it.
+    pub(crate) rounds: Arc<AtomicU64>,
 }
 
 /// What an executor is made of.
@@ -81,6 +82,8 @@ pub struct Parts {
     pub redis: Redis,
     /// Where notes for the other threads go.
     pub notes: SyncSender<Note>,
+    /// Counts the rounds of the loop, for whoever watches it.
+    pub rounds: Arc<AtomicU64>,
 }
 
 impl Executor {
@@ -99,9 +102,9 @@ impl Executor {
             redis: parts.redis,
             process: None,
             notes: parts.notes,
-            notes_lost: 0,
             vips_wanted: false,
             exit: false,
+            rounds: parts.rounds,
         }
     }
 
@@ -197,20 +200,25 @@ impl Executor {
                 self.process = ProcessWatch::open(pid).ok().filter(is_redis);
             }
             Action::LookAtProcess => {
-                if let Some(process) = self.look_at_process() {
-                    inputs.push_back(Input::Redis(RedisInput::Process(process)));
+                let process = self.look_at_process();
+                inputs.push_back(Input::Redis(RedisInput::Process(process)));
+            }
+            Action::Persist(persisted) => {
+                if !self.note(Note::Persist(persisted)) {
+                    let full = Refused::Failed("the disk lags behind".to_owned());
+                    inputs.push_back(Input::ActionDone(Done::Persist, Err(full)));
                 }
             }
-            Action::Persist(persisted) => self.note(Note::Persist(persisted)),
-            Action::Tell(event) => self.note(Note::Event(event)),
+            Action::Tell(event) => {
+                self.note(Note::Event(event));
+            }
             Action::Exit => self.exit = true,
         }
     }
 
-    pub(crate) fn note(&mut self, note: Note) {
-        if self.notes.try_send(note).is_err() {
-            self.notes_lost += 1;
-        }
+    /// Whether there was room.
+    pub(crate) fn note(&mut self, note: Note) -> bool {
+        self.notes.try_send(note).is_ok()
     }
 
     /// The fence, installed when it is not.
@@ -286,11 +294,10 @@ impl Executor {
 
     /// The last thing before the program ends, whatever ended it.
     pub(crate) fn clean_up(&mut self) -> io::Result<()> {
-        let removed = self.each_vip("remove", Rtnl::del_address);
-        if let Some(fence) = self.fence.take() {
-            fence.remove()?;
-        }
-        removed.map_err(|refused| io::Error::other(refused.to_string()))
+        // The fence stays where an address does.
+        self.each_vip("remove", Rtnl::del_address)
+            .map_err(|refused| io::Error::other(refused.to_string()))?;
+        self.fence.take().map_or(Ok(()), Fence::remove)
     }
 }
 

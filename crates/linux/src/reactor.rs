@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use keepair_core::time::Time;
 use keepair_core::{Actions, Input, Node};
 use rustix::event::{PollFd, PollFlags, poll};
 
-use crate::executor::{Executor, Note};
+use crate::executor::Executor;
 use crate::realtime::{Timer, Wake, monotonic_us};
 use crate::redis::Access;
 use crate::rtnl::{Monitor, Notice, OwnAddress};
@@ -66,7 +67,6 @@ const PACKET_BYTES_MAX: usize = 2048;
 const TURN: usize = 16;
 /// Between two rounds of the loop that only time has caused.
 const REST: Duration = Duration::from_micros(50);
-const ALIVE_EVERY: Duration = Duration::from_secs(1);
 
 /// The thread's state.
 pub struct Reactor {
@@ -78,7 +78,6 @@ pub struct Reactor {
     requests: Receiver<Request>,
     inputs: VecDeque<Input>,
     actions: Actions,
-    alive_at: Time,
     link_up: bool,
 }
 
@@ -117,7 +116,6 @@ impl Reactor {
             requests,
             inputs: VecDeque::with_capacity(64),
             actions: Actions::with_capacity(64),
-            alive_at: Time(0),
             link_up,
         })
     }
@@ -151,10 +149,7 @@ impl Reactor {
             if now >= self.node.deadline() {
                 self.inputs.push_back(Input::Deadline);
             }
-            if now >= self.alive_at {
-                self.alive_at = now + ALIVE_EVERY;
-                self.executor.note(Note::Alive);
-            }
+            self.executor.rounds.fetch_add(1, Ordering::Relaxed);
         }
     }
 

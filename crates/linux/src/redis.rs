@@ -201,7 +201,11 @@ impl Connection {
             None => return Err(Lost::Failed("Redis answered what nobody asked".to_owned())),
             Some(Expected::Auth) => {
                 if let Some(text) = error {
-                    return Err(Lost::AuthFailed(text));
+                    // Redis quotes the arguments of a command it does not know, and this one's is
+                    // the password.
+                    let quotes = text.contains("args beginning with");
+                    let text = if quotes { "AUTH is not known to this server" } else { &text };
+                    return Err(Lost::AuthFailed(text.to_owned()));
                 }
             }
             Some(Expected::Hello) => match error {

@@ -129,7 +129,7 @@ impl World {
             Action::LookAtProcess => {
                 if let Some(pid) = host.daemon.watched {
                     let process = host.redis.look(now, pid);
-                    self.hand_to_daemon(id, quick, RedisInput::Process(process));
+                    self.hand_to_daemon(id, quick, RedisInput::Process(Some(process)));
                 }
                 quick
             }

@@ -324,7 +324,7 @@ address = "172.18.0.5"
 [redis]
 port = 6379
 "#;
-    let (config, warnings) = crate::parse("keepair.toml", text).unwrap();
+    let (config, warnings) = parse("keepair.toml", text).unwrap();
     assert_eq!(config.vips.len(), 2);
     assert!(warnings.is_empty());
 }

@@ -68,8 +68,20 @@ fn relations_table() {
         (
             "the peer was restarted from an RDB file that holds all I received",
             history(1, 0, -1, 1000, 5),
-            restarted(history(2, 1, 1001, 1001, 5)),
+            restarted(history(2, 1, 1001, 1000, 5)),
+            Same,
+        ),
+        (
+            "the same, and it has taken writes since",
+            history(1, 0, -1, 1000, 5),
+            restarted(history(2, 1, 1001, 1050, 5)),
             Superseded { own_tail_bytes: 0 },
+        ),
+        (
+            "the peer was promoted alone and nobody wrote to it, while I went on",
+            history(1, 0, -1, 900_000, 5),
+            history(2, 1, 1001, 1000, 6),
+            Supersedes,
         ),
         (
             "the peer was promoted, was not used, and the address came back to me",

@@ -20,7 +20,10 @@ fn a_ping_deadline_alone_is_no_failure() {
         monitor.tick(now, &timing, &mut out);
     }
     let asleep = Process { state: 'S', exiting: false, cpu_ticks: 1 };
-    assert_eq!(monitor.handle(now, &timing, RedisInput::Process(asleep), &mut out), Change::None);
+    assert_eq!(
+        monitor.handle(now, &timing, RedisInput::Process(Some(asleep)), &mut out),
+        Change::None
+    );
     assert_eq!(monitor.health, Health::Busy);
 }
 
@@ -34,8 +37,12 @@ fn a_process_that_sleeps_and_answers_nothing_hangs_after_the_hang_timeout() {
         let mut out = Actions::new();
         monitor.tick(now, &timing, &mut out);
         if out.contains(&Action::LookAtProcess) {
-            let change =
-                monitor.handle(now, &timing, RedisInput::Process(asleep), &mut Actions::new());
+            let change = monitor.handle(
+                now,
+                &timing,
+                RedisInput::Process(Some(asleep)),
+                &mut Actions::new(),
+            );
             if change == Change::Failed {
                 assert!(now.since(Time(0)) >= timing.hang_timeout, "at {now}");
                 return;

@@ -88,6 +88,15 @@ impl Node {
         self.report_dirty = true;
     }
 
+    /// Opens the fence of an address that is held.
+    pub(super) fn reopen_fence(&mut self, now: Time, out: &mut Actions) {
+        let until = now + vrrp::fence_life(&self.config);
+        if let Phase::Active(active) = &mut self.phase {
+            active.fence_until = until;
+            out.push(Action::OpenFence(until));
+        }
+    }
+
     /// The kernel refused to go on serving the address.
     pub(super) fn renewal_refused(&mut self, now: Time, refused: &Refused, out: &mut Actions) {
         let Phase::Active(active) = &mut self.phase else { return };
@@ -172,8 +181,13 @@ impl Node {
         }
     }
 
-    /// Somebody made the primary behind the address a replica.
+    /// Somebody made the primary behind the address a replica, or it was restarted so quickly that
+    /// only its new `run_id` tells.
     pub(super) fn check_still_primary(&mut self, now: Time, out: &mut Actions) {
+        if !self.vouched() {
+            self.leave(now, Cause::RedisExited, out);
+            return;
+        }
         if !self.monitor.is_primary() {
             out.push(Action::Tell(Event::Problem(
                 "Redis was made a replica while it held the address".to_string(),

@@ -7,12 +7,7 @@ use crate::settings::{is_valkey, version};
 use crate::time::Time;
 use alloc::format;
 use alloc::string::{String, ToString};
-use core::time::Duration;
 use keepair_wire::peer::{RedisFacts, State};
-
-/// A standby whose link has been down for longer than this, while its primary is well, misses
-/// writes and is no standby.
-const LINK_DOWN_MAX: Duration = Duration::from_secs(1);
 
 impl Node {
     /// `Ok`, or the first reason why not.
@@ -48,7 +43,10 @@ impl Node {
         // one could not hear it. A primary that nobody ever took over from may go on.
         if !self.peer_has_spoken && (self.left_to_peer || !primary) {
             let peer = &self.config.peer().name;
-            return Err(format!("has not heard {peer}, which may hold newer data"));
+            return Err(format!(
+                "has not heard {peer}, which may hold newer data; if it is lost for good, make this \
+                 Redis the primary by hand: redis-cli REPLICAOF NO ONE"
+            ));
         }
         // Until it says otherwise, or its data is here again: its daemon may have died with writes
         // acknowledged that only its Redis holds.
@@ -97,13 +95,8 @@ impl Node {
         let holds_most = self.peer.heard(now).is_some_and(|report| report.state != State::Active)
             && matches!(relation, Some(Relation::Ahead { .. } | Relation::Supersedes));
         if !self.vouched() && !holds_most {
-            return Err(format!("has not yet been in step with {}", peer.name));
-        }
-        if self.peer.heard(now).is_some_and(|report| {
-            report.redis.reachable && report.redis.primary && report.state == State::Active
-        }) && self.follow.link_down_since.is_some_and(|since| now.since(since) > LINK_DOWN_MAX)
-        {
-            return Err(format!("replication from {} is broken", peer.name));
+            let why = if self.monitor.link_up() { "" } else { ": the replication link is down" };
+            return Err(format!("is not in step with {}{why}", peer.name));
         }
         match relation {
             Some(Relation::Superseded { .. }) => Err(format!("{} holds newer data", peer.name)),

@@ -14,6 +14,8 @@ use alloc::string::String;
 use core::time::Duration;
 use keepair_wire::peer::{Phase as Mark, State};
 
+/// A replica whose link has been down for longer than this, while its primary is well, misses writes.
+const LINK_DOWN_MAX: Duration = Duration::from_secs(1);
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// A hung Redis answers when it wakes, however late: the command waits in its socket.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -125,8 +127,17 @@ impl Node {
         } else {
             self.follow.link_down_since.get_or_insert(now);
         }
-        if self.monitor.is_syncing() {
+        // A replica cut off from a primary that is well misses writes: it is no standby until it is
+        // in step again, also when that primary dies meanwhile.
+        let misses_writes =
+            self.follow.link_down_since.is_some_and(|since| now.since(since) > LINK_DOWN_MAX)
+                && self.peer.heard(now).is_some_and(|report| {
+                    report.redis.reachable && report.redis.primary && report.state == State::Active
+                });
+        if self.monitor.is_syncing() || misses_writes {
             self.held_run_id = None;
+        }
+        if self.monitor.is_syncing() {
             return;
         }
         if !self.replicates_from_peer() {

@@ -18,6 +18,10 @@ use keepair_wire::peer::{Cause, Handshake, Report, State};
 
 /// After the address was left, for the standby to take it and for Redis to become its replica.
 const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(2);
+/// After a switchover that was called off, before `preempt` asks for another.
+const PREEMPT_AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// A standby further behind than this would not catch up in the moment for which writes may pause.
+const LAG_BYTES_MAX: i64 = 16 * 1024 * 1024;
 /// For connections that were just made to send their command and get their answer.
 const HOLD_FIRST: Duration = Duration::from_micros(500);
 /// New connections wait no longer than this, whatever becomes of this daemon.
@@ -86,6 +90,12 @@ impl Node {
         if !report.redis.link_up {
             return Some(format!("{peer} does not replicate right now"));
         }
+        let behind = self.own_facts().offset.saturating_sub(report.redis.offset);
+        if behind > LAG_BYTES_MAX {
+            return Some(format!(
+                "{peer} is {behind} bytes behind; try again when it has caught up"
+            ));
+        }
         if self.switchover.is_some() {
             return Some("another one is under way".to_string());
         }
@@ -145,7 +155,12 @@ impl Node {
             switchover.step = Step::CatchingUp { target_offset: offset };
             self.report_dirty = true;
         }
-        let target = self.peer.fresh(now).map_or(-1, |report| report.handshake.target_offset);
+        let own_replid = self.own_facts().replid;
+        let target = self
+            .peer
+            .fresh(now)
+            .filter(|report| report.redis.replid == own_replid)
+            .map_or(-1, |report| report.handshake.target_offset);
         if target >= 0 && !matches!(self.phase, Phase::Active(_)) {
             if offset >= target {
                 self.report_dirty |= self.caught_up_offset < target;
@@ -166,6 +181,10 @@ impl Node {
             }
         } else {
             self.caught_up_offset = -1;
+            if theirs.target_offset < 0 && report.state == State::Active {
+                // Called off: its writes go on.
+                self.caught_up_at = None;
+            }
         }
         if theirs.wanted != 0
             && self.wanted_seen.is_some_and(|seen| seen != theirs.wanted)
@@ -257,6 +276,8 @@ impl Node {
     fn call_off(&mut self, now: Time, why: String, out: &mut Actions) {
         self.switchover = None;
         self.report_dirty = true;
+        // Not at once again, where it was the configuration that asked.
+        self.follow.preempt_since = Some(now + PREEMPT_AGAIN_AFTER);
         out.push(tell(SwitchoverStep::CalledOff(why)));
         if self.can_pause_writes() {
             out.push(Action::ReleaseConnections);
@@ -267,18 +288,20 @@ impl Node {
             && active.fence_held
         {
             active.fence_held = false;
-            self.send_advert(now, out);
+            // Closed by ourselves, so it can only be opened, not renewed.
+            self.emit_advert(now, out);
+            self.reopen_fence(now, out);
         }
     }
 
     /// SIGTERM: hand over before exiting, where there is somebody to hand over to.
     pub(super) fn begin_stop(&mut self, now: Time, out: &mut Actions) {
+        if let Some(switchover) = &mut self.switchover {
+            switchover.stop_after = true;
+            return;
+        }
         if !matches!(self.phase, Phase::Active(_)) {
-            if self.switchover.is_none() {
-                self.leave_and_stop(now, out);
-            } else if let Some(switchover) = &mut self.switchover {
-                switchover.stop_after = true;
-            }
+            self.leave_and_stop(now, out);
             return;
         }
         self.begin_switchover(now, true, out);

@@ -65,6 +65,12 @@ impl Node {
             .is_some_and(|report| matches!(report.state, State::Active | State::TakingOver));
         if there {
             self.timers.active_down_at = self.peer.report_at.map(|at| at + down);
+            if !core::mem::replace(&mut self.filter_told, true) {
+                out.push(Action::Tell(Event::Problem(format!(
+                    "{}'s adverts do not arrive, though its reports do: is IP protocol 112 filtered?",
+                    self.config.peer().name
+                ))));
+            }
             return;
         }
         if self.prefers_peer(now) {
@@ -160,6 +166,12 @@ impl Node {
                 out.push(Action::Probe);
                 self.step(Step::Probing { rounds_left: rounds_left - 1 }, now + PROBE_WAIT);
             }
+            // Redis is busy with what it has received, and the promotion would be next: it would
+            // throw away what still waits in its socket.
+            Step::Draining { info, last, unchanged, .. } if self.monitor.info_answered < info => {
+                let until = now + self.config.timing.drain_timeout;
+                self.step(Step::Draining { until, info, last, unchanged }, until);
+            }
             Step::Draining { until, .. } if now >= until => self.promote(now, out),
             Step::Draining { until, last, unchanged, .. } => {
                 let info = self.monitor.demand_info(out);
@@ -199,7 +211,10 @@ impl Node {
                 };
                 let applied = info.slave_repl_offset.unwrap_or(-1);
                 let read = info.slave_read_repl_offset.unwrap_or(applied);
-                let unchanged = if last == Some((read, applied)) { unchanged + 1 } else { 0 };
+                let moved = last != Some((read, applied));
+                let unchanged = if moved { 0 } else { unchanged + 1 };
+                let patience = self.config.timing.drain_timeout;
+                let until = if moved { now + patience } else { until };
                 // A closed link has been read to its end. An open one may still deliver what the
                 // dead primary's kernel had taken over, so it is looked at again. Bytes that were
                 // read and are not applied after several looks are half a command: its other half
@@ -249,14 +264,12 @@ impl Node {
     /// must not make its data look newer than what is served meanwhile.
     fn begin_generation(&mut self, out: &mut Actions) {
         let run_id = self.monitor.info.as_ref().and_then(|info| info.run_id);
-        let taken_as_it_was = self
-            .timeline
-            .as_ref()
-            .is_some_and(|timeline| matches!(timeline.cause, Cause::Adopted | Cause::Stalled));
+        let taken_as_it_was =
+            self.timeline.as_ref().is_some_and(|timeline| timeline.cause == Cause::Adopted);
         let unbroken = self.timeline.is_none() || (taken_as_it_was && !self.left);
         if !(unbroken && self.vouched() && self.generation.0 > 0) {
             let known = self.peer.report.as_ref().map_or(0, |report| report.generation);
-            self.generation = Generation(self.generation.0.max(known) + 1);
+            self.generation = Generation(self.generation.0.max(known).saturating_add(1));
             out.push(Action::Tell(Event::GenerationChanged(self.generation)));
         }
         self.held_run_id = run_id;
