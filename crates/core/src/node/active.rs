@@ -271,11 +271,6 @@ impl Node {
         self.leave =
             Some(Leave { cause, noticed_at: now, shut: false, farewells: 0, next_at: None });
         self.timers = Timers::default();
-        self.phase = match self.phase {
-            Phase::Stopping { until } => Phase::Stopping { until },
-            _ => Phase::Backup,
-        };
-        self.reason = format!("left the address: {cause}");
         self.report_dirty = true;
         if !matches!(self.phase, Phase::Stopping { .. }) {
             self.rest(now, out);
