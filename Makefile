@@ -3,7 +3,7 @@
 .DELETE_ON_ERROR:
 .PHONY: demo test bench check deny fmt setup release sim
 
-PACKAGES := redis-server iproute2 nftables
+PACKAGES := gcc iproute2 libc6-dev nftables openssl redis-server util-linux
 CARGO    ?= cargo
 SUDO     := $(if $(filter 0,$(shell id -u)),,sudo)
 
