@@ -92,6 +92,9 @@ struct Options {
     /// IPv6 instead of IPv4
     #[arg(long, global = true)]
     ipv6: bool,
+    /// Adverts go to the other machine's address instead of the VRRP group
+    #[arg(long, global = true)]
+    unicast: bool,
     /// Redis saves to disk, and a restarted Redis loads what it saved
     #[arg(long, global = true)]
     rdb: bool,
@@ -137,6 +140,7 @@ fn start(cli: Cli) -> Result<u8> {
     };
     let plan = RigPlan {
         ipv6: options.ipv6,
+        unicast: options.unicast,
         advert_interval: options.advert_interval,
         rdb: options.rdb,
         ..RigPlan::default()

@@ -22,6 +22,8 @@ use crate::tools::Tools;
 pub struct RigPlan {
     /// IPv6 instead of IPv4.
     pub ipv6: bool,
+    /// Adverts to the other machine's address instead of the VRRP group.
+    pub unicast: bool,
     /// The daemons' advertisement interval.
     pub advert_interval: Duration,
     /// Redis saves to disk and loads what it saved.
@@ -35,7 +37,14 @@ pub struct RigPlan {
 impl Default for RigPlan {
     fn default() -> Self {
         let advert_interval = Duration::from_millis(100);
-        Self { ipv6: false, advert_interval, rdb: false, populate_mb: 0, daemons: true }
+        Self {
+            ipv6: false,
+            unicast: false,
+            advert_interval,
+            rdb: false,
+            populate_mb: 0,
+            daemons: true,
+        }
     }
 }
 
@@ -186,11 +195,12 @@ impl Rig {
         let advert_ms = self.plan.advert_interval.as_millis();
         format!(
             "vip = [\"{}\"]\ninterface = \"{INTERFACE}\"\nvirtual_router_id = 51\n\
-             advert_interval = \"{advert_ms}ms\"\n\n\
+             advert_interval = \"{advert_ms}ms\"\nunicast = {}\n\n\
              [[node]]\nname = \"{}\"\naddress = \"{}\"\n\n\
              [[node]]\nname = \"{}\"\naddress = \"{}\"\n\n\
              [redis]\nport = {PORT}\npassword_file = \"{}\"\n",
             self.vip_with_prefix(),
+            self.plan.unicast,
             first.name,
             first.address,
             second.name,
