@@ -59,11 +59,13 @@ pub enum Relation {
 }
 
 impl Relation {
-    /// The peer's data may replace mine without losing anything the pair has promised to keep.
-    pub fn may_follow(self) -> bool {
+    /// Bytes that only I hold, if the peer's data may replace mine without losing anything the pair
+    /// has promised to keep.
+    pub fn may_follow(self) -> Option<i64> {
         match self {
-            Relation::Same | Relation::Behind { .. } | Relation::Superseded { .. } => true,
-            Relation::Ahead { .. } | Relation::Supersedes | Relation::Unrelated => false,
+            Relation::Superseded { own_tail_bytes } => Some(own_tail_bytes),
+            Relation::Same | Relation::Behind { .. } => Some(0),
+            Relation::Ahead { .. } | Relation::Supersedes | Relation::Unrelated => None,
         }
     }
 }

@@ -606,15 +606,16 @@ impl Node {
     /// not acted upon.
     fn note_stall(&mut self, now: Time, out: &mut Actions) {
         let down = vrrp::active_down(self.config.own().priority.0, self.peer.advert_interval);
-        if now.since(self.handled_at) > down {
-            self.stale_until = now + self.peer.advert_interval;
-            if let Some(at) = &mut self.timers.active_down_at {
-                *at = now + down;
-            }
-        }
         let slept = now.since(self.handled_at) > down;
         self.handled_at = now;
-        if slept && matches!(self.phase, Phase::TakingOver(_)) {
+        if !slept {
+            return;
+        }
+        self.stale_until = now + self.peer.advert_interval;
+        if let Some(at) = &mut self.timers.active_down_at {
+            *at = now + down;
+        }
+        if matches!(self.phase, Phase::TakingOver(_)) {
             // Whoever left may have lost patience and taken the address back.
             self.takeover_failed(now, "this daemon did not run for a while".to_string(), out);
         }

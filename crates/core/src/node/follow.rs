@@ -7,7 +7,7 @@ use super::{Node, Phase};
 use crate::action::{Action, Actions, Query};
 use crate::config::Generation;
 use crate::event::Event;
-use crate::lineage::{Relation, compare};
+use crate::lineage::compare;
 use crate::time::Time;
 use alloc::format;
 use alloc::string::String;
@@ -70,7 +70,8 @@ impl Node {
         // would have to throw away.
         let cut_off = !self.link_up && self.left_to_peer && self.monitor.is_primary();
         let own_tail_bytes = if peer_is_primary {
-            match self.may_follow() {
+            let peer = self.peer.lineage();
+            match peer.and_then(|peer| compare(&self.lineage(), &peer).may_follow()) {
                 Some(bytes) => bytes,
                 None => return,
             }
@@ -84,15 +85,6 @@ impl Node {
         self.held_run_id = self.held_run_id.filter(|_| cut_off);
         out.push(Action::AskRedis(Query::Follow));
         out.push(Action::Tell(Event::Following { own_tail_bytes }));
-    }
-
-    /// Bytes only this machine holds, if the peer's data may replace it.
-    fn may_follow(&self) -> Option<i64> {
-        let peer = self.peer.lineage()?;
-        match compare(&self.lineage(), &peer) {
-            Relation::Superseded { own_tail_bytes } => Some(own_tail_bytes),
-            relation => relation.may_follow().then_some(0),
-        }
     }
 
     /// The transaction was answered.
@@ -134,13 +126,11 @@ impl Node {
                 && self.peer.heard(now).is_some_and(|report| {
                     report.redis.reachable && report.redis.primary && report.state == State::Active
                 });
-        if self.monitor.is_syncing() || misses_writes {
+        let syncing = self.monitor.is_syncing();
+        if syncing || misses_writes {
             self.held_run_id = None;
         }
-        if self.monitor.is_syncing() {
-            return;
-        }
-        if !self.replicates_from_peer() {
+        if syncing || !self.replicates_from_peer() {
             return;
         }
         // Only a primary that was restarted is refused as a source, never one that follows.
@@ -157,23 +147,24 @@ impl Node {
         if report.state != State::Active || !report.redis.primary {
             return;
         }
-        let same_history = report.redis.replid == self.own_facts().replid;
-        if same_history && (self.generation.0 != report.generation || self.held_run_id != run_id) {
-            if self.generation.0 != report.generation {
-                self.generation = Generation(report.generation);
-                out.push(Action::Tell(Event::GenerationChanged(self.generation)));
-            }
+        let facts = self.own_facts();
+        if report.redis.replid != facts.replid {
+            return;
+        }
+        if self.generation.0 != report.generation {
+            self.generation = Generation(report.generation);
+            out.push(Action::Tell(Event::GenerationChanged(self.generation)));
+            self.report_dirty = true;
+        }
+        if self.held_run_id != run_id {
             self.held_run_id = run_id;
             self.report_dirty = true;
         }
-        if same_history {
-            // What was left to the peer is here again.
-            self.left_to_peer = false;
-        }
-        if same_history && let Some(before) = self.follow.rejoining.take() {
+        // What was left to the peer is here again.
+        self.left_to_peer = false;
+        if let Some(before) = self.follow.rejoining.take() {
             // A partial resync keeps the old id as the second one; a full one clears it
             // (replication.c, `syncWithMaster` and `readSyncBulkPayload`).
-            let facts = self.own_facts();
             let full_resync = facts.replid != before && facts.replid2 != before;
             out.push(Action::Tell(Event::Rejoined { full_resync }));
         }

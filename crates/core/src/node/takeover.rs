@@ -117,28 +117,26 @@ impl Node {
         };
         self.enter(Phase::TakingOver(takeover), format!("taking over: {cause}"), out);
         if self.peer.was_active {
-            let (step, deadline) = self.after_probing(now, out);
-            self.step(step, deadline);
+            self.after_probing(now, out);
         } else {
             out.push(Action::Probe);
         }
     }
 
-    fn after_probing(&mut self, now: Time, out: &mut Actions) -> (Step, Time) {
+    fn after_probing(&mut self, now: Time, out: &mut Actions) {
         let in_step = |at: Time| now.since(at) <= self.config.advert_interval * 3;
         if self.caught_up_at.take().is_some_and(in_step) && !self.monitor.is_primary() {
             // The primary paused its writes, and this Redis has applied the last of them.
-            self.mark(now, Mark::Drain);
-            out.push(Action::AskRedis(Query::Promote));
-            return (Step::Promoting, now + self.config.timing.promote_timeout);
+            self.promote(now, out);
+            return;
         }
         let info = self.monitor.demand_info(out);
         if self.monitor.is_primary() {
             let until = now + self.config.timing.promote_timeout;
-            (Step::Verifying { until, info }, until)
+            self.step(Step::Verifying { until, info }, until);
         } else {
             let until = now + self.config.timing.drain_timeout;
-            (Step::Draining { until, info, last: None, unchanged: 0 }, until)
+            self.step(Step::Draining { until, info, last: None, unchanged: 0 }, until);
         }
     }
 
@@ -159,8 +157,7 @@ impl Node {
         match takeover.step {
             Step::Probing { rounds_left: 0 } => {
                 out.push(Action::EndProbe);
-                let (step, deadline) = self.after_probing(now, out);
-                self.step(step, deadline);
+                self.after_probing(now, out);
             }
             Step::Probing { rounds_left } => {
                 out.push(Action::Probe);
