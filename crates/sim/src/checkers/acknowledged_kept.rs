@@ -1,49 +1,103 @@
-//! Acknowledged means kept: when everything has settled, the primary holds every write that a
-//! client was told is done.
+//! Property 3, acknowledged means kept: when everything has settled, the primary holds every write
+//! that a client was told is done.
 //!
-//! Excused is what only one machine held when it lost its power or its cable, and what either
-//! acknowledged while the two were parted, of which one half has to go.
+//! Excused is, write by write:
+//! - what only one machine held when it lost its power, its cable, its processor or a path;
+//! - what a machine acknowledged while the other served too, or while neither could hear the other
+//!   (of two halves one has to go), once that machine's data is replaced.
+//!
+//! Where faults overlap, also:
+//! - what no memory, file or kernel holds any more because all of them were destroyed by faults;
+//! - what only a machine held that was cut off or down when the other took over.
 
-use super::one_writer::parted;
-use super::{Checker, Fact};
+use super::{Checker, Fact, Kind};
+use crate::daemon::State;
 use crate::fault::Fault;
-use crate::host::HostId;
-use crate::redis::{Answer, WriteId};
+use crate::host::{HostId, PerHost};
+use crate::network::Traffic;
+use crate::redis::{Answer, Process, WriteId};
 use crate::world::World;
+use crate::writes::Writes;
+use keepair_core::event::Event as Told;
 use keepair_core::time::Time;
-use std::collections::BTreeSet;
-use std::time::Duration;
-
-/// After a parting, until both know.
-const FIND_OUT: Duration = Duration::from_secs(1);
 
 /// The checker.
 #[derive(Debug, Default)]
 pub(super) struct AcknowledgedKept {
-    due: BTreeSet<WriteId>,
-    excused: BTreeSet<WriteId>,
-    parted_at: Option<Time>,
+    due: Writes,
+    excused: Writes,
+    /// Acknowledged by one machine while another may have served too.
+    disputed: PerHost<Writes>,
+    /// When the machine was last cut off or down.
+    down_at: PerHost<Option<Time>>,
+}
+
+/// Nobody who is cut off or down can keep the other from taking over.
+fn cut_off_or_down(world: &World, host: HostId) -> bool {
+    let machine = &world.hosts[host];
+    let deaf = |from: HostId| Traffic::ALL.into_iter().any(|kind| !world.path(from, kind));
+    machine.daemon.state != State::Running
+        || machine.redis.process != Process::Running
+        || machine.redis.is_loading()
+        || !machine.redis.turns(world.now)
+        || HostId::BOTH.into_iter().any(deaf)
+}
+
+/// Everything that a machine holds, on the wire, in memory or in its file.
+fn copies(world: &World, host: HostId) -> Writes {
+    let redis = &world.hosts[host].redis;
+    let mut all = Writes::default();
+    if matches!(redis.process, Process::Running | Process::Stopped) {
+        all = redis.holds();
+    }
+    if let Some(file) = redis.files.kept() {
+        all.add(&file.data);
+    }
+    all.extend(world.network.streams.held_by(host));
+    all
 }
 
 impl AcknowledgedKept {
-    /// What only this machine holds, on the wire or in its memory.
+    /// What only this machine holds.
     fn excuse(&mut self, world: &World, host: HostId) {
-        let kept: BTreeSet<WriteId> = world.hosts[host.peer()].redis.holds().collect();
-        let alone = world.hosts[host].redis.data.iter();
-        self.excused.extend(alone.filter(|write| !kept.contains(write)));
+        let alone = world.hosts[host].redis.data.without(&world.hosts[host.peer()].redis.holds());
+        self.excused.add(&alone);
+    }
+
+    fn excuse_destroyed(&mut self, world: &World) {
+        let mut left = self.due.clone();
+        for host in HostId::BOTH {
+            left.remove(&copies(world, host));
+        }
+        self.excused.add(&left);
+    }
+
+    fn note_down(&mut self, world: &World) {
+        for host in HostId::BOTH {
+            if cut_off_or_down(world, host) {
+                self.down_at[host] = Some(world.now);
+            }
+        }
+    }
+
+    fn acknowledged(&mut self, world: &World, host: HostId, write: WriteId) {
+        self.due.insert(write);
+        let other = world.answers(host.peer());
+        if other || world.network.parted_within(world.now, world.find_out()) {
+            self.disputed[host].insert(write);
+        }
     }
 
     fn check(&self, world: &World, host: HostId) -> Result<(), String> {
-        let held: BTreeSet<WriteId> = world.hosts[host].redis.data.iter().copied().collect();
-        let due = self.due.difference(&self.excused);
-        let lost: Vec<WriteId> = due.filter(|write| !held.contains(write)).copied().collect();
-        match lost.as_slice() {
-            [] => Ok(()),
-            [first, .., last] => Err(format!(
-                "{} acknowledged writes are lost, the first is {first}, the last {last}",
-                lost.len()
-            )),
-            [one] => Err(format!("the acknowledged write {one} is lost")),
+        let mut lost = self.due.without(&self.excused);
+        lost.remove(&world.hosts[host].redis.data);
+        let mut lost = lost.iter();
+        match (lost.next(), lost.by_ref().count()) {
+            (None, _) => Ok(()),
+            (Some(one), 0) => Err(format!("the acknowledged write {one} is lost")),
+            (Some(first), more) => {
+                Err(format!("{} acknowledged writes are lost, the first is {first}", more + 1))
+            }
         }
     }
 }
@@ -53,21 +107,50 @@ impl Checker for AcknowledgedKept {
         "acknowledged_kept"
     }
 
+    fn wants(&self) -> &'static [Kind] {
+        &[
+            Kind::ClientHeard,
+            Kind::Fault,
+            Kind::Overwritten,
+            Kind::RedisEnds,
+            Kind::Redis,
+            Kind::Told,
+            Kind::Settled,
+        ]
+    }
+
     fn see(&mut self, world: &World, fact: &Fact<'_>) -> Result<(), String> {
-        if parted(world) {
-            self.parted_at = Some(world.now);
+        if world.overlapping() {
+            self.note_down(world);
         }
         match fact {
-            Fact::ClientHeard { write, answer: Answer::Ok, .. } => {
-                self.due.insert(*write);
-                if self.parted_at.is_some_and(|at| world.now.since(at) <= FIND_OUT) {
-                    self.excused.insert(*write);
-                }
+            Fact::ClientHeard { host, write, answer: Answer::Ok } => {
+                self.acknowledged(world, *host, *write);
             }
-            Fact::Fault(Fault::PowerOff(host) | Fault::Unplug(host)) => self.excuse(world, *host),
+            Fact::Fault(
+                Fault::PowerOff(host)
+                | Fault::Unplug(host)
+                | Fault::FreezeMachine { host, .. },
+            ) => self.excuse(world, *host),
             Fact::Fault(Fault::Cut(..)) => {
                 for host in HostId::BOTH {
                     self.excuse(world, host);
+                }
+            }
+            Fact::Overwritten { host, lost, .. } => {
+                for write in lost.iter().filter(|write| self.disputed[*host].contains(*write)) {
+                    self.excused.insert(write);
+                }
+            }
+            Fact::RedisEnds { .. } | Fact::Redis { .. } if world.overlapping() => {
+                self.excuse_destroyed(world);
+            }
+            Fact::Told { host, event: Told::TookOver(_) } if world.overlapping() => {
+                let peer = host.peer();
+                let lately = world.find_out();
+                if self.down_at[peer].is_some_and(|at| world.now.since(at) <= lately) {
+                    let missing = self.due.without(&world.hosts[*host].redis.holds());
+                    self.excused.add(&missing);
                 }
             }
             Fact::Settled => {

@@ -1,9 +1,10 @@
 //! Nobody is told of an address that is not there: no announcement and no advert above priority 0
 //! while it is absent from the interface.
 
-use super::{Checker, Fact};
+use super::{Checker, Fact, Kind};
 use crate::fault::Fault;
 use crate::host::PerHost;
+use crate::options::VIPS;
 use crate::world::World;
 use keepair_core::action::Action;
 
@@ -17,6 +18,10 @@ pub(super) struct AnnounceAfterPresent {
 impl Checker for AnnounceAfterPresent {
     fn name(&self) -> &'static str {
         "announce_after_present"
+    }
+
+    fn wants(&self) -> &'static [Kind] {
+        &[Kind::Performs, Kind::Fault]
     }
 
     fn see(&mut self, world: &World, fact: &Fact<'_>) -> Result<(), String> {
@@ -37,7 +42,7 @@ impl Checker for AnnounceAfterPresent {
             Action::SendAdvert(advert) => advert.priority > 0,
             _ => false,
         };
-        if tells && !self.taken[*host] && !world.hosts[*host].kernel.vips_present {
+        if tells && !self.taken[*host] && !world.hosts[*host].kernel.has(VIPS[0]) {
             let what = if matches!(action, Action::Announce) { "announces" } else { "advertises" };
             return Err(format!("{host} {what} an address it does not have"));
         }

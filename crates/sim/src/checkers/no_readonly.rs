@@ -1,6 +1,6 @@
 //! A client never meets a read-only Redis at the address.
 
-use super::{Checker, Fact};
+use super::{Checker, Fact, Kind};
 use crate::redis::Answer;
 use crate::world::World;
 
@@ -11,6 +11,10 @@ pub(super) struct NoReadonly;
 impl Checker for NoReadonly {
     fn name(&self) -> &'static str {
         "no_readonly"
+    }
+
+    fn wants(&self) -> &'static [Kind] {
+        &[Kind::ClientHeard]
     }
 
     fn see(&mut self, _world: &World, fact: &Fact<'_>) -> Result<(), String> {
