@@ -48,8 +48,10 @@ macro_rules! facts {
         pub enum Kind { $($(#[$about])* $name,)* }
 
         impl Fact<'_> {
-            fn kind(&self) -> Kind {
-                match self { $(Fact::$name { .. } => Kind::$name,)* }
+            /// One bit for each kind.
+            pub(crate) fn bit(&self) -> u32 {
+                let kind = match self { $(Fact::$name { .. } => Kind::$name,)* };
+                1 << kind as u32
             }
         }
     };
@@ -234,15 +236,21 @@ impl fmt::Display for Violation {
 }
 
 /// Everybody who looks on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Checkers {
     all: Vec<(u32, Box<dyn Checker>)>,
     watch: Watch,
     wanted: u32,
 }
 
-fn bits(kinds: &[Kind]) -> u32 {
-    kinds.iter().fold(0, |bits, kind| bits | 1 << *kind as u32)
+const fn bits(kinds: &[Kind]) -> u32 {
+    let mut bits = 0;
+    let mut at = 0;
+    while at < kinds.len() {
+        bits |= 1 << kinds[at] as u32;
+        at += 1;
+    }
+    bits
 }
 
 impl Checkers {
@@ -268,13 +276,15 @@ impl Checkers {
         Checkers { all, watch: Watch::default(), wanted }
     }
 
-    pub(crate) fn want(&self, fact: &Fact<'_>) -> bool {
-        self.wanted & 1 << fact.kind() as u32 != 0
+    pub(crate) fn wanted(&self) -> u32 {
+        self.wanted
     }
 
     pub(crate) fn see(&mut self, world: &World, fact: &Fact<'_>) -> Vec<Violation> {
-        self.watch.see(world, fact);
-        let bit = 1 << fact.kind() as u32;
+        let bit = fact.bit();
+        if const { bits(Watch::WANTS) } & bit != 0 {
+            self.watch.see(world, fact);
+        }
         let mut violations = Vec::new();
         for (_, checker) in self.all.iter_mut().filter(|(wants, _)| wants & bit != 0) {
             if let Err(text) = checker.see(world, fact) {

@@ -5,7 +5,7 @@ use keepair_core::time::Time;
 use std::time::Duration;
 
 /// Parts of a million.
-const MILLION: i128 = 1_000_000;
+const MILLION: u64 = 1_000_000;
 
 /// One clock.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,14 +23,18 @@ impl Clock {
         Clock { ppm, moment, reading }
     }
 
+    /// Of a million microseconds of the world, it shows so many.
+    fn rate(&self) -> u64 {
+        MILLION.saturating_add_signed(self.ppm)
+    }
+
     /// What it shows.
     pub fn read(&self, now: Time) -> Time {
+        let passed = now.0.saturating_sub(self.moment.0);
         if self.ppm == 0 {
-            return self.reading + now.since(self.moment);
+            return Time(self.reading.0 + passed);
         }
-        let passed = now.since(self.moment).as_micros() as i128;
-        let shown = passed * (MILLION + i128::from(self.ppm)) / MILLION;
-        Time(self.reading.0.saturating_add(shown as u64))
+        Time(self.reading.0 + passed * self.rate() / MILLION)
     }
 
     /// The first moment of the world at which it shows that.
@@ -38,12 +42,11 @@ impl Clock {
         if reading == Time(u64::MAX) {
             return reading;
         }
+        let wanted = reading.0.saturating_sub(self.reading.0);
         if self.ppm == 0 {
-            return self.moment + reading.since(self.reading);
+            return Time(self.moment.0 + wanted);
         }
-        let wanted = reading.since(self.reading).as_micros() as i128 * MILLION;
-        let rate = MILLION + i128::from(self.ppm);
-        Time(self.moment.0.saturating_add(((wanted + rate - 1) / rate) as u64))
+        Time(self.moment.0 + (wanted * MILLION).div_ceil(self.rate()))
     }
 
     /// It stood still for so long, and goes on now.

@@ -20,7 +20,7 @@ use keepair_core::action::Action;
 use keepair_core::config::Config;
 use keepair_core::input::{Done, Operator, Persisted, RedisInput, Refused, Remains};
 use keepair_core::time::Time;
-use keepair_core::{Input, Node};
+use keepair_core::{Actions, Input, Node};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -74,7 +74,9 @@ pub struct Daemon {
     /// Datagrams in the inbox, by their socket.
     datagrams: [usize; 2],
     done: VecDeque<Input>,
-    todo: VecDeque<Action>,
+    /// What the last input asked for, and how much of it has been done.
+    todo: Actions,
+    performed: usize,
     /// It is at work, or will be in a moment.
     turning: bool,
     /// It waits for the kernel.
@@ -120,6 +122,16 @@ impl Daemon {
             Input::PeerDatagram { .. } => Some(1),
             _ => None,
         }
+    }
+
+    fn has_more_to_do(&self) -> bool {
+        self.performed < self.todo.len()
+    }
+
+    fn take_action(&mut self) -> Option<Action> {
+        let action = self.todo.get_mut(self.performed)?;
+        self.performed += 1;
+        Some(std::mem::replace(action, Action::EndProbe))
     }
 
     fn take_input(&mut self) -> Option<Input> {
@@ -296,7 +308,7 @@ impl World {
             daemon.turning = false;
             return;
         }
-        let mut action = daemon.todo.pop_front();
+        let mut action = daemon.take_action();
         if action.is_none() {
             let clock = self.hosts[id].clock.read(self.now);
             let Some(input) = self.next_input(id, clock) else {
@@ -304,7 +316,7 @@ impl World {
                 return;
             };
             self.handle(id, clock, input);
-            action = self.hosts[id].daemon.todo.pop_front();
+            action = self.hosts[id].daemon.take_action();
         }
         let cost = match action {
             Some(action) => self.act(id, action),
@@ -333,17 +345,19 @@ impl World {
             self.reload_executor(id, config);
         }
         let by_timer = matches!(input, Input::Deadline);
-        let mut actions = std::mem::take(&mut self.actions);
-        let Some(node) = &mut self.hosts[id].daemon.node else {
+        let daemon = &mut self.hosts[id].daemon;
+        let Some(node) = &mut daemon.node else {
             return;
         };
+        let mut actions = std::mem::take(&mut daemon.todo);
+        actions.clear();
         let before = node.state();
         node.handle(clock, input, &mut actions);
         let (after, next) = (node.state(), node.deadline());
         let late = clock >= next;
         self.see(&Fact::Handled { host: id, by_timer, before, after, actions: &actions, late });
-        self.hosts[id].daemon.todo.extend(actions.drain(..));
-        self.actions = actions;
+        let daemon = &mut self.hosts[id].daemon;
+        (daemon.todo, daemon.performed) = (actions, 0);
     }
 
     /// Performs an action, or waits for the kernel to.
@@ -364,7 +378,7 @@ impl World {
         }
         let step = Step::of(&action);
         let run = host.daemon.run;
-        let outcome = self.perform(id, action, asked_at);
+        let outcome = self.perform(id, &action, asked_at);
         self.answered(id, run, outcome, step)
     }
 
@@ -374,7 +388,7 @@ impl World {
             return;
         }
         let step = Step::of(&call.action);
-        let outcome = self.perform(id, call.action, call.asked_at);
+        let outcome = self.perform(id, &call.action, call.asked_at);
         let daemon = &mut self.hosts[id].daemon;
         if daemon.run != run {
             return;
@@ -411,7 +425,7 @@ impl World {
         daemon.busy_until = at;
         if daemon.state != State::Running {
             daemon.turning = false;
-        } else if daemon.todo.is_empty() && daemon.done.is_empty() && daemon.inbox.is_empty() {
+        } else if !daemon.has_more_to_do() && daemon.done.is_empty() && daemon.inbox.is_empty() {
             self.sleep(id, run);
         } else {
             daemon.turning = true;

@@ -28,7 +28,7 @@ pub(crate) struct Done {
 
 impl World {
     /// Performs one action that was asked for when the machine's clock showed `asked_at`.
-    pub(crate) fn perform(&mut self, id: HostId, action: Action, asked_at: Time) -> Done {
+    pub(crate) fn perform(&mut self, id: HostId, action: &Action, asked_at: Time) -> Done {
         let mut cost = Duration::from_micros(self.rng.between(2, 12));
         let answer = match action {
             Action::AddVips => Some((Step::AddVips, self.change_addresses(id, true))),
@@ -43,17 +43,17 @@ impl World {
             }
             Action::EndProbe => None,
             Action::OpenFence(until) => {
-                Some((Step::OpenFence, self.grant(id, asked_at, until, false)))
+                Some((Step::OpenFence, self.grant(id, asked_at, *until, false)))
             }
             Action::RenewFence(until) => {
-                Some((Step::RenewFence, self.grant(id, asked_at, until, true)))
+                Some((Step::RenewFence, self.grant(id, asked_at, *until, true)))
             }
             Action::CloseFence { and_source } => {
-                Some((Step::CloseFence, self.close_fence(id, and_source)))
+                Some((Step::CloseFence, self.close_fence(id, *and_source)))
             }
             Action::HoldConnections(length) => {
                 let host = &mut self.hosts[id];
-                host.kernel.hold_connections(asked_at + length);
+                host.kernel.hold_connections(asked_at + *length);
                 self.say(&id, format_args!("new connections wait"));
                 None
             }
@@ -68,11 +68,11 @@ impl World {
                 None
             }
             Action::SendAdvert(advert) => {
-                self.send_advert(id, &advert);
+                self.send_advert(id, advert);
                 None
             }
             Action::SendReport(report) => {
-                self.send_report(id, &report);
+                self.send_report(id, report);
                 None
             }
             Action::ConnectRedis { .. } => {
@@ -85,11 +85,11 @@ impl World {
                 None
             }
             Action::AskRedis(query) => {
-                self.ask_redis(id, query);
+                self.ask_redis(id, *query);
                 None
             }
             Action::WatchProcess { pid } => {
-                self.watch(id, pid);
+                self.watch(id, *pid);
                 None
             }
             Action::LookAtProcess => {
@@ -97,12 +97,12 @@ impl World {
                 None
             }
             Action::Persist(persisted) => {
-                self.persist(id, persisted);
+                self.persist(id, *persisted);
                 None
             }
             Action::Tell(event) => {
                 self.say(&id, format_args!("\"{event}\""));
-                self.tells(id, event);
+                self.tells(id, event.clone());
                 None
             }
             Action::Exit => {

@@ -58,7 +58,7 @@ impl Summary {
     fn add(&mut self, seed: u64, draw: Draw) {
         let plan = Plan::draw(seed, draw);
         let (world, again) = (plan.run(), plan.run());
-        self.seen.add(world.seen());
+        self.seen.add(&world.seen());
         self.simulated_s += world.now.0 / 1_000_000;
         let same = again.fingerprint() == world.fingerprint();
         let violation = world.violations.first().map(|v| (v.checker, v.to_string()));

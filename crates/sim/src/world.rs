@@ -22,7 +22,7 @@ use core::fmt;
 use keepair_core::event::Event as Told;
 use keepair_core::input::{Persisted, Refused};
 use keepair_core::time::Time;
-use keepair_core::{Actions, Input};
+use keepair_core::Input;
 use std::time::Duration;
 
 /// Something that is going to happen.
@@ -123,10 +123,11 @@ pub struct World {
     pub(crate) swarm: crate::swarm::Swarm,
     queue: crate::queue::Queue<Event>,
     steps: u64,
-    checkers: Checkers,
+    /// Taken out while they look at everything else.
+    checkers: Option<Box<Checkers>>,
+    wanted: u32,
     /// Emptied and used again.
     pub(crate) effects: Vec<Effect>,
-    pub(crate) actions: Actions,
 }
 
 impl World {
@@ -138,6 +139,7 @@ impl World {
             Host::new(id, Time(0), ppm, options.redis, options.config(id))
         };
         let hosts = PerHost([host(HostId::A), host(HostId::B)]);
+        let checkers = Checkers::all();
         let sure_for = Duration::from_millis(rng.between(15_000, 45_000));
         World {
             now: Time(0),
@@ -151,9 +153,9 @@ impl World {
             swarm: crate::swarm::Swarm::default(),
             queue: crate::queue::Queue::new(),
             steps: 0,
-            checkers: Checkers::all(),
+            wanted: checkers.wanted(),
+            checkers: Some(Box::new(checkers)),
             effects: Vec::new(),
-            actions: Actions::new(),
             options,
         }
     }
@@ -274,20 +276,22 @@ impl World {
 
     /// Shows a fact to every checker.
     pub(crate) fn see(&mut self, fact: &Fact<'_>) {
-        if !self.checkers.want(fact) {
+        if fact.bit() & self.wanted == 0 {
             return;
         }
-        let mut checkers = std::mem::take(&mut self.checkers);
+        let Some(mut checkers) = self.checkers.take() else {
+            return;
+        };
         for violation in checkers.see(self, fact) {
             self.say(&"!!!", format_args!("{}: {}", violation.checker, violation.text));
             self.violations.push(violation);
         }
-        self.checkers = checkers;
+        self.checkers = Some(checkers);
     }
 
     /// Which situations have occurred, and how often.
-    pub fn seen(&self) -> &Seen {
-        self.checkers.seen()
+    pub fn seen(&self) -> Seen {
+        self.checkers.as_ref().map_or_else(Seen::default, |checkers| checkers.seen().clone())
     }
 
     /// Faults do not wait for each other: less is promised.

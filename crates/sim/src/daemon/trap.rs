@@ -90,7 +90,7 @@ impl World {
             return;
         }
         let strikes = match &mut trap.moment {
-            Moment::Middle(_) if daemon.todo.is_empty() => false,
+            Moment::Middle(_) if !daemon.has_more_to_do() => false,
             Moment::Middle(0) => true,
             Moment::Middle(left) => {
                 *left -= 1;
