@@ -46,8 +46,14 @@ enum Entry {
     #[default]
     None,
     /// Asked then, and not yet answered.
-    Asking { since: Time },
-    Known { host: HostId, confirmed_at: Time, doubted_at: Option<Time> },
+    Asking {
+        since: Time,
+    },
+    Known {
+        host: HostId,
+        confirmed_at: Time,
+        doubted_at: Option<Time>,
+    },
 }
 
 /// What the client's kernel does with a packet for the address.

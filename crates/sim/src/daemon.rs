@@ -27,6 +27,8 @@ use std::time::Duration;
 /// A socket that nobody reads takes so many datagrams and drops the rest (`rmem_default`, with what
 /// the kernel adds to each).
 const SOCKET_ROOM: usize = 256;
+/// So many inputs are looked at before an overdue timer has its turn.
+const TURN: usize = 16;
 /// Looking at an input.
 const LOOK: Duration = Duration::from_micros(3);
 
@@ -64,19 +66,22 @@ pub struct Daemon {
     pub(crate) config: Option<Config>,
     /// It ended by itself.
     pub exited: bool,
-    /// The connection to the local Redis.
-    pub session: Option<u64>,
+    /// The connection to the local Redis: its number, and the run of Redis that it was made to.
+    pub session: Option<(u64, u64)>,
     /// The process it watches.
     pub watched: Option<u32>,
     /// A fault in waiting.
     pub trap: Option<Trap>,
-    inbox: VecDeque<Input>,
+    /// What came in, and by which connection to Redis, if by one.
+    inbox: VecDeque<(Option<u64>, Input)>,
     /// Datagrams in the inbox, by their socket.
     datagrams: [usize; 2],
     done: VecDeque<Input>,
     /// What the last input asked for, and how much of it has been done.
     todo: Actions,
     performed: usize,
+    /// Inputs since the last overdue timer.
+    taken: usize,
     /// It is at work, or will be in a moment.
     turning: bool,
     /// It waits for the kernel.
@@ -96,10 +101,10 @@ impl Daemon {
         self.node.as_ref().map(Node::state)
     }
 
-    /// A new connection to the local Redis.
-    pub(crate) fn open_session(&mut self) -> u64 {
+    /// A new connection to this run of the local Redis.
+    pub(crate) fn open_session(&mut self, redis_run: u64) -> u64 {
         self.sessions += 1;
-        self.session = Some(self.sessions);
+        self.session = Some((self.sessions, redis_run));
         self.sessions
     }
 
@@ -134,12 +139,24 @@ impl Daemon {
         Some(std::mem::replace(action, Action::EndProbe))
     }
 
+    /// What came by a connection or a watch that was given up meanwhile is not there any more.
     fn take_input(&mut self) -> Option<Input> {
-        let input = self.inbox.pop_front()?;
-        if let Some(socket) = Self::socket(&input) {
-            self.datagrams[socket] -= 1;
+        loop {
+            let (session, input) = self.inbox.pop_front()?;
+            if let Some(socket) = Self::socket(&input) {
+                self.datagrams[socket] -= 1;
+            }
+            let given_up = session.is_some() && session != self.session.map(|(id, _)| id);
+            let unwatched =
+                matches!(input, Input::Redis(RedisInput::ProcessStirred)) && self.watched.is_none();
+            if given_up || unwatched {
+                continue;
+            }
+            if matches!(input, Input::Redis(RedisInput::Lost(_))) {
+                self.session = None;
+            }
+            return Some(input);
         }
-        Some(input)
     }
 }
 
@@ -168,7 +185,7 @@ impl World {
             config: Some(host.config.clone()),
             sessions: host.daemon.sessions,
             trap: host.daemon.trap.take(),
-            inbox: VecDeque::from([Input::Started(remains)]),
+            inbox: VecDeque::from([(None, Input::Started(remains))]),
             turning: true,
             ..Daemon::default()
         };
@@ -239,8 +256,7 @@ impl World {
         input: Input,
     ) {
         let daemon = &mut self.hosts[host].daemon;
-        let stale = session.is_some() && session != daemon.session;
-        if daemon.run != run || daemon.state == State::Absent || stale {
+        if daemon.run != run || daemon.state == State::Absent {
             return;
         }
         if let Some(socket) = Daemon::socket(&input) {
@@ -249,7 +265,7 @@ impl World {
             }
             daemon.datagrams[socket] += 1;
         }
-        daemon.inbox.push_back(input);
+        daemon.inbox.push_back((session, input));
         self.wake_daemon(host);
     }
 
@@ -332,11 +348,14 @@ impl World {
         if let Some(answer) = daemon.done.pop_front() {
             return Some(answer);
         }
+        // As the reactor does it: what came in first, but not for ever.
         let due = clock >= deadline;
-        if due && (daemon.inbox.is_empty() || self.rng.chance(500)) {
+        if due && (daemon.inbox.is_empty() || daemon.taken >= TURN) {
+            daemon.taken = 0;
             return Some(Input::Deadline);
         }
-        self.hosts[id].daemon.take_input()
+        daemon.taken += 1;
+        daemon.take_input()
     }
 
     fn handle(&mut self, id: HostId, clock: Time, input: Input) {
@@ -398,13 +417,7 @@ impl World {
         self.go_on(id, run, cost);
     }
 
-    fn answered(
-        &mut self,
-        id: HostId,
-        run: u64,
-        outcome: Outcome,
-        step: Option<Step>,
-    ) -> Duration {
+    fn answered(&mut self, id: HostId, run: u64, outcome: Outcome, step: Option<Step>) -> Duration {
         let daemon = &mut self.hosts[id].daemon;
         if daemon.run == run && daemon.state != State::Absent {
             if let Some((done, result)) = outcome.answer {

@@ -226,9 +226,8 @@ mod tests {
     #[test]
     fn an_answer_of_redis_counts_down_to_its_last_byte() {
         let info = Info { master_repl_offset: Some(1000), ..Info::default() };
-        let reply = |info: Info| {
-            Input::Redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(info))))
-        };
+        let reply =
+            |info: Info| Input::Redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(info))));
         let one = of_input(&reply(info.clone()));
         let other = of_input(&reply(Info { master_repl_offset: Some(1001), ..info }));
         assert_ne!(one, other);

@@ -145,6 +145,7 @@ impl World {
             changed |= self.hosts[id].kernel.set_address(address, add);
         }
         if changed {
+            self.network.begin_announcing(id);
             self.say(&id, format_args!("address {}", if add { "added" } else { "removed" }));
         }
         Ok(())
@@ -165,6 +166,7 @@ impl World {
         let clock = self.hosts[id].clock.read(self.now);
         let kernel = &mut self.hosts[id].kernel;
         let result = Kernel::left(asked_at, until).and_then(|life| {
+            kernel.mean(until);
             let until = clock + life - early;
             if refused {
                 let why = "nftables: No buffer space available";
@@ -243,11 +245,11 @@ impl World {
     fn connect_redis(&mut self, id: HostId) {
         let delay = Duration::from_micros(self.rng.between(30, 150));
         let host = &mut self.hosts[id];
-        let session = host.daemon.open_session();
+        let session = host.daemon.open_session(host.redis.run);
         match host.redis.process {
             Process::Absent => {
-                host.daemon.session = None;
-                self.hand_to_daemon(id, delay, RedisInput::Lost(Lost::Closed));
+                let lost = Input::Redis(RedisInput::Lost(Lost::Closed));
+                self.deliver(id, delay, Some(session), lost);
             }
             _ if host.redis.setup.auth => self.ask_redis_soon(id, Message::Hello { session }),
             _ => {
@@ -258,7 +260,10 @@ impl World {
     }
 
     fn ask_redis(&mut self, id: HostId, query: Query) {
-        if let Some(session) = self.hosts[id].daemon.session {
+        let host = &self.hosts[id];
+        if let Some((session, run)) = host.daemon.session
+            && run == host.redis.run
+        {
             self.ask_redis_soon(id, Message::Query { session, query });
         }
     }
@@ -291,7 +296,8 @@ impl World {
 
     fn persist(&mut self, id: HostId, persisted: Persisted) {
         let disk = self.hosts[id].disk.clone();
-        let at = self.now + Duration::from_micros(self.rng.between(disk.takes_us.0, disk.takes_us.1));
+        let at =
+            self.now + Duration::from_micros(self.rng.between(disk.takes_us.0, disk.takes_us.1));
         let at = self.hosts[id].daemon.persists(at);
         let refused = disk.refuses > 0 && self.rng.chance(disk.refuses);
         let no = || Refused::Failed("generation.tmp: No space left on device".to_string());

@@ -23,6 +23,15 @@ pub enum Change {
     SecondAddress(bool),
 }
 
+/// How a person gives a machine's data up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// `FLUSHALL`, on a primary.
+    Empty,
+    /// `REPLICAOF` the other machine.
+    Replicate,
+}
+
 /// One thing that is done to the world.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Fault {
@@ -105,6 +114,9 @@ pub enum Fault {
     Netlink(HostId, Netlink),
     /// How the disk behaves from now on.
     Disk(HostId, Disk),
+    /// Nothing says whose data is newer: a person keeps this machine's, and does one of the two things
+    /// that the daemons have told.
+    Decide(HostId, Way),
 }
 
 impl fmt::Display for Fault {
@@ -169,6 +181,12 @@ impl fmt::Display for Fault {
                 write!(f, "the disk of {h} is well again")
             }
             Fault::Disk(h, disk) => write!(f, "the disk of {h}: {disk:?}"),
+            Fault::Decide(h, Way::Empty) => {
+                write!(f, "a person keeps the data of {h}, and empties {}", h.peer())
+            }
+            Fault::Decide(h, Way::Replicate) => {
+                write!(f, "a person keeps the data of {h}, and lets {} replicate", h.peer())
+            }
         }
     }
 }

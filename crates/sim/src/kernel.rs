@@ -34,6 +34,8 @@ pub struct Kernel {
     present: [bool; VIPS.len()],
     /// Packets to and from each address pass until then.
     rights: [Option<Time>; VIPS.len()],
+    /// What was asked for. A request that had to wait for its turn grants more, by as much.
+    meant_until: Time,
     /// The rules are laid: without them there is neither fence nor gate.
     pub rules: bool,
     /// New connections to the addresses wait until then.
@@ -50,6 +52,7 @@ impl Default for Kernel {
         Kernel {
             present: [false; VIPS.len()],
             rights: [None; VIPS.len()],
+            meant_until: Time(0),
             rules: false,
             hold_until: Time(0),
             gate_closed: false,
@@ -182,6 +185,16 @@ impl Kernel {
     /// For how long the first address would still be served; `None` when it is not.
     pub fn fence_left(&self, clock: Time) -> Option<Duration> {
         self.fence_until().filter(|until| clock < *until).map(|until| until.since(clock))
+    }
+
+    /// The daemon's last word on how long the right is to last.
+    pub fn mean(&mut self, until: Time) {
+        self.meant_until = until;
+    }
+
+    /// It answers only because a request was carried out late.
+    pub fn overstays(&self, clock: Time) -> bool {
+        self.rules && clock >= self.meant_until
     }
 
     /// Packets to and from the first address pass.

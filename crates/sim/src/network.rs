@@ -59,6 +59,9 @@ pub struct Network {
     pub clients_cut: PerHost<bool>,
     /// Connections between the two Redis.
     pub(crate) streams: Streams,
+    /// Announcements of each machine since it took the address: how many reached the client, and how
+    /// many did not.
+    announced: PerHost<(u32, u32)>,
     /// Until when one of them did not hear the other at all, though both have a carrier.
     parted_until: Option<Time>,
 }
@@ -73,6 +76,7 @@ impl Network {
             cuts: PerHost::default(),
             clients_cut: PerHost::default(),
             streams: Streams::default(),
+            announced: PerHost::default(),
             parted_until: None,
         }
     }
@@ -84,6 +88,16 @@ impl Network {
             delay += rng.between(self.weather.late_us.0, self.weather.late_us.1);
         }
         Duration::from_micros(delay)
+    }
+
+    /// This machine takes the address: nobody has been told.
+    pub(crate) fn begin_announcing(&mut self, host: HostId) {
+        self.announced[host] = (0, 0);
+    }
+
+    /// The client could not hear a single announcement of this machine, though there were some.
+    pub(crate) fn never_heard(&self, host: HostId) -> bool {
+        matches!(self.announced[host], (0, 1..))
     }
 
     /// Traffic of these kinds from there does not arrive any more.
@@ -109,7 +123,8 @@ impl Network {
 
     /// One of them does not hear the other at all, though both have a carrier.
     pub fn parted(&self) -> bool {
-        let deaf = |from| self.is_cut(from, Traffic::Adverts) && self.is_cut(from, Traffic::Reports);
+        let deaf =
+            |from| self.is_cut(from, Traffic::Adverts) && self.is_cut(from, Traffic::Reports);
         HostId::BOTH.into_iter().any(deaf)
     }
 
@@ -184,12 +199,12 @@ impl World {
 
     /// One round of announcements, to the client.
     pub(crate) fn announce(&mut self, from: HostId) {
-        if !self.client_path(from) {
-            return;
-        }
         self.network.switch.learn(from);
         let lost = self.network.weather.lost + self.network.weather.arp_lost;
-        if !self.rng.chance(lost) {
+        if self.rng.chance(lost) || !self.client_path(from) {
+            self.network.announced[from].1 += 1;
+        } else {
+            self.network.announced[from].0 += 1;
             let at = self.now + self.network.latency(&mut self.rng);
             self.schedule(at, Event::ArpHeard { host: from, unasked: true });
         }
@@ -203,8 +218,7 @@ impl World {
             }
             let lost = self.network.weather.lost + self.network.weather.arp_lost;
             let lost = self.rng.chance(lost);
-            let delay =
-                self.network.latency(&mut self.rng) + self.network.latency(&mut self.rng);
+            let delay = self.network.latency(&mut self.rng) + self.network.latency(&mut self.rng);
             if !lost {
                 self.network.switch.learn(host);
                 self.schedule(self.now + delay, Event::ArpHeard { host, unasked: false });

@@ -12,6 +12,10 @@ use std::time::Duration;
 pub const VIPS: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(10, 0, 0, 100)), IpAddr::V4(Ipv4Addr::new(10, 0, 0, 101))];
 
+/// Times between two adverts; those that make runs long are seldom drawn.
+const ADVERTS_MS: [u64; 16] =
+    [10, 50, 50, 100, 100, 100, 100, 100, 100, 100, 100, 200, 250, 250, 1_000, 1_000];
+
 /// The options of one run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Options {
@@ -67,28 +71,27 @@ impl Options {
         let clock_ppm = [ppm(), ppm()];
         let save = Persistence::Rdb(ms(rng.between(2_000, 30_000)));
         let persistence = *rng.pick(&[save, save, Persistence::Aof, Persistence::Off]);
+        let recent = Version::V7_0;
+        let version = *rng.pick(&[recent, recent, recent, Version::V6_2, Version::V6_0]);
+        // Before 6.2, INFO does not tell what was read and is not applied yet.
+        let apply_us =
+            *rng.pick(if version > Version::V6_0 { &[20, 100, 2_000] } else { &[20, 50, 100] });
         Options {
             seed,
-            advert_interval: ms(*rng.pick(&[10, 50, 100, 100, 100, 100, 250, 1_000])),
+            advert_interval: ms(*rng.pick(&ADVERTS_MS)),
             unicast: rng.chance(200),
             preempt: rng.chance(150),
             priorities,
-            client_interval: ms(*rng.pick(&[5, 5, 10])),
+            client_interval: ms(*rng.pick(&[5, 10, 10])),
             client_rest: ms(50),
             latency_us: (50, latency_max),
             transfer: ms(rng.between(1, 800)),
             clock_ppm,
             redis: Setup {
-                version: *rng.pick(&[
-                    Version::V7_0,
-                    Version::V7_0,
-                    Version::V7_0,
-                    Version::V6_2,
-                    Version::V6_0,
-                ]),
+                version,
                 persistence,
                 auth: rng.chance(500),
-                apply_us: (5, *rng.pick(&[20, 100, 2_000])),
+                apply_us: (5, apply_us),
                 load_us: (1_000, *rng.pick(&[20_000, 50_000, 1_500_000])),
                 backlog_bytes: *rng.pick(&[1 << 26, 1 << 26, 1 << 26, 4_096]),
             },

@@ -5,6 +5,7 @@ use crate::checkers::Fact;
 use crate::host::HostId;
 use crate::redis::{Boot, Effect, Message, Note, Process};
 use crate::world::{Event, World};
+use keepair_core::Input;
 use keepair_core::input::{Lost, RedisInput};
 use std::time::Duration;
 
@@ -107,9 +108,13 @@ impl World {
 
     /// The local Redis closed the daemon's connection.
     pub(crate) fn close_session(&mut self, host: HostId) {
-        if self.hosts[host].daemon.session.take().is_some() {
+        let host_now = &self.hosts[host];
+        if let Some((session, run)) = host_now.daemon.session
+            && run == host_now.redis.run
+        {
             let delay = Duration::from_micros(self.rng.between(20, 100));
-            self.hand_to_daemon(host, delay, RedisInput::Lost(Lost::Closed));
+            let lost = Input::Redis(RedisInput::Lost(Lost::Closed));
+            self.deliver(host, delay, Some(session), lost);
         }
     }
 

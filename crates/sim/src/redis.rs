@@ -33,6 +33,8 @@ use std::time::Duration;
 const WRITE_LEN: i64 = 47;
 /// Bytes of the stream that a PING to the replicas takes.
 const PING_LEN: i64 = 14;
+/// Bytes of the stream that `FLUSHALL` takes.
+const FLUSH_LEN: i64 = 18;
 /// `repl-ping-replica-period`.
 const PING_PERIOD: Duration = Duration::from_secs(10);
 /// `repl-timeout`.
@@ -405,6 +407,13 @@ impl Redis {
         for (origin, write) in std::mem::take(&mut self.held) {
             out.push(Effect::Client(origin, write, Answer::Closed));
         }
+    }
+
+    /// `REPLICAOF NO ONE`, `FLUSHALL`.
+    pub fn flush(&mut self, out: &mut Vec<Effect>) {
+        self.promote(out);
+        self.data = Writes::default();
+        self.append(None, FLUSH_LEN, out);
     }
 
     /// Fills the process with writes of a past that the simulation did not see.

@@ -91,6 +91,7 @@ situations! {
     ReloadedActive "a configuration was reloaded on the Active machine",
     SecondAddress "a second address was added while Active",
     StoppedWhileStandby "a standby was told to stop",
+    PersonDecided "a person had to say whose data is kept",
     BothDown "both machines were without Redis",
     BothDark "both machines were without power",
 }

@@ -19,11 +19,19 @@ struct Conn {
     id: ConnId,
     /// The process at this end still has it.
     open: PerHost<bool>,
-    /// Nothing may arrive at this end before what was sent earlier.
+    /// Segments that this end has sent, and that it has received in order.
+    sent: PerHost<u64>,
+    received: PerHost<u64>,
+    /// Ordinarily nothing arrives at this end before what was sent earlier.
     arrives_after: PerHost<Time>,
     /// What this end's kernel could not deliver yet.
-    held: PerHost<VecDeque<Stream>>,
+    held: PerHost<VecDeque<Segment>>,
+    /// What arrived at this end too early.
+    early: PerHost<Vec<Segment>>,
 }
+
+/// What is sent, with its number.
+type Segment = (u64, Stream);
 
 /// All connections.
 #[derive(Clone, Debug, Default)]
@@ -42,11 +50,18 @@ impl Streams {
         self.0.iter().map(|conn| conn.id).collect()
     }
 
+    /// This machine's end of a connection whose other end is gone, and does not know it.
+    pub(crate) fn half_open(&self, host: HostId) -> bool {
+        self.0.iter().any(|conn| conn.open[host] && !conn.open[host.peer()])
+    }
+
     /// The writes that this machine's kernel still has to deliver.
     pub(crate) fn held_by(&self, host: HostId) -> impl Iterator<Item = WriteId> + '_ {
-        self.0.iter().flat_map(move |conn| conn.held[host].iter()).filter_map(|stream| match stream {
-            Stream::Data(entry) => entry.write,
-            _ => None,
+        self.0.iter().flat_map(move |conn| conn.held[host].iter()).filter_map(|(_, stream)| {
+            match stream {
+                Stream::Data(entry) => entry.write,
+                _ => None,
+            }
         })
     }
 }
@@ -83,8 +98,11 @@ impl World {
             self.network.streams.0.push(Conn {
                 id: conn,
                 open: PerHost([true, true]),
+                sent: PerHost::default(),
+                received: PerHost::default(),
                 arrives_after: PerHost::default(),
                 held: PerHost::default(),
+                early: PerHost::default(),
             });
             self.hand_to_redis(to, Message::Stream(conn, Stream::Psync(wanted)));
         }
@@ -101,32 +119,42 @@ impl World {
 
     /// Sends along a connection.
     pub(crate) fn send_stream(&mut self, from: HostId, id: ConnId, stream: Stream) {
+        let Some(conn) = self.network.streams.get(id) else {
+            return;
+        };
+        conn.sent[from] += 1;
+        let segment = (conn.sent[from], stream);
+        self.send_segment(from, id, segment);
+    }
+
+    fn send_segment(&mut self, from: HostId, id: ConnId, segment: Segment) {
         let to = from.peer();
         let path = self.path(from, Traffic::Rest);
         let mut delay = self.network.latency(&mut self.rng);
         if self.rng.chance(self.network.weather.lost) {
             delay += Duration::from_micros(*self.rng.pick(&[1_500, 3_000, 200_000]));
         }
-        if let Stream::Payload(_) = &stream {
+        if let Stream::Payload(_) = &segment.1 {
             delay += self.options.transfer;
         }
         let now = self.now;
         let Some(conn) = self.network.streams.get(id) else {
             return;
         };
-        if stream == Stream::Closed {
+        if segment.1 == Stream::Closed {
             conn.open[from] = false;
         }
         if !path || !conn.held[from].is_empty() {
-            conn.held[from].push_back(stream);
+            conn.held[from].push_back(segment);
             return;
         }
         let at = (now + delay).max(conn.arrives_after[to] + Duration::from_micros(1));
         conn.arrives_after[to] = at;
-        self.schedule(at, Event::StreamArrives { to, id, stream });
+        let (number, stream) = segment;
+        self.schedule(at, Event::StreamArrives { to, id, number, stream });
     }
 
-    pub(crate) fn stream_arrives(&mut self, to: HostId, id: ConnId, stream: Stream) {
+    pub(crate) fn stream_arrives(&mut self, to: HostId, id: ConnId, number: u64, stream: Stream) {
         let from = to.peer();
         // What its sender has sent arrives, whatever became of the sender since.
         let path = self.on_network(to) && !self.network.is_cut(from, Traffic::Rest);
@@ -134,12 +162,10 @@ impl World {
             return;
         };
         if !path {
-            conn.held[from].push_back(stream);
+            conn.held[from].push_back((number, stream));
         } else if conn.open[to] {
-            if stream == Stream::Closed {
-                self.network.streams.remove(id);
-            }
-            self.hand_to_redis(to, Message::Stream(id, stream));
+            conn.early[to].push((number, stream));
+            self.receive_in_order(to, id);
         } else {
             // Nobody has this connection here any more: a reset goes back.
             let told = conn.open[from];
@@ -147,6 +173,21 @@ impl World {
             if told {
                 self.hand_to_redis(from, Message::Stream(id, Stream::Closed));
             }
+        }
+    }
+
+    fn receive_in_order(&mut self, to: HostId, id: ConnId) {
+        while let Some(conn) = self.network.streams.get(id) {
+            let next = conn.received[to] + 1;
+            let Some(at) = conn.early[to].iter().position(|(number, _)| *number == next) else {
+                return;
+            };
+            let (_, stream) = conn.early[to].swap_remove(at);
+            conn.received[to] = next;
+            if stream == Stream::Closed {
+                self.network.streams.remove(id);
+            }
+            self.hand_to_redis(to, Message::Stream(id, stream));
         }
     }
 
@@ -164,6 +205,7 @@ impl World {
         for conn in &mut self.network.streams.0 {
             conn.open[host] = false;
             conn.held[host].clear();
+            conn.early[host].clear();
         }
         self.network.streams.0.retain(|conn| conn.open[host.peer()]);
     }
@@ -185,8 +227,8 @@ impl World {
                 Some(conn) => std::mem::take(&mut conn.held[from]),
                 None => return,
             };
-            for stream in held {
-                self.send_stream(from, id, stream);
+            for segment in held {
+                self.send_segment(from, id, segment);
             }
         }
     }

@@ -9,7 +9,7 @@ mod kind;
 pub use kind::{Episode, Kind};
 
 use crate::checkers::{Fact, missing};
-use crate::fault::Fault;
+use crate::fault::{Fault, Way};
 use crate::host::HostId;
 use crate::options::Options;
 use crate::redis::Boot;
@@ -63,6 +63,8 @@ pub struct Swarm {
     calm_since: Option<Time>,
     /// It must be by then.
     settle_by: Time,
+    /// When a person decided whose data is kept.
+    decided: Option<Time>,
     ended: bool,
 }
 
@@ -96,7 +98,7 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Clients pay attention so long before a fault.
 const BEFORE: Duration = Duration::from_millis(100);
 /// More than there is time for.
-const EPISODES_MAX: usize = 40;
+const EPISODES_MAX: usize = 200;
 
 impl Plan {
     /// Draws a plan.
@@ -115,8 +117,14 @@ impl Plan {
             Style::Alone => (200, 1_500),
             Style::Overlapping => *rng.pick(&[(1, 1_000), (1, 6_000), (500, 10_000)]),
         };
-        let mut episode = || Episode::draw(&mut rng, &kinds, switchovers, pause_ms);
-        let episodes = (0..EPISODES_MAX).map(|_| episode()).collect();
+        let mut episodes = Vec::new();
+        let mut pauses = Duration::ZERO;
+        while pauses < LENGTH && episodes.len() < EPISODES_MAX {
+            let episode = Episode::draw(&mut rng, &kinds, switchovers, pause_ms);
+            // One that has to settle takes longer.
+            pauses += episode.pause + if style == Style::Alone { CALM } else { Duration::ZERO };
+            episodes.push(episode);
+        }
         Plan { options, style, kinds, primary, episodes, length: LENGTH }
     }
 
@@ -189,13 +197,58 @@ impl World {
 
     fn look_around(&mut self) {
         let well = missing(self).is_none();
+        if self.client_waits() || self.replica_waits() {
+            self.swarm.settle_by = self.swarm.settle_by.max(self.now + SETTLE);
+        }
         self.swarm.calm_since = self.swarm.calm_since.or(Some(self.now)).filter(|_| well);
         let settled = self.swarm.calm_since.is_some_and(|since| self.now.since(since) >= CALM);
         if !settled && (well || self.now < self.swarm.settle_by) {
             return self.schedule(self.now + LOOK, Event::Swarm(Turn::Look));
         }
+        if !settled && self.overlapping() && self.person_decides() {
+            return self.settle_within(SETTLE);
+        }
         self.see(&Fact::Settled);
         self.go_on_with_plan();
+    }
+
+    /// The client sends to a machine that has gone, because it was cut off from every announcement
+    /// of the other: its kernel will find out, after a while.
+    fn client_waits(&self) -> bool {
+        let Some(serving) = self.serving() else {
+            return false;
+        };
+        self.client.arp.known() == Some(serving.peer()) && self.network.never_heard(serving)
+    }
+
+    /// A replica waits for a full resync from a machine that lost its power meanwhile: Redis gives
+    /// up after `repl-timeout`.
+    fn replica_waits(&self) -> bool {
+        let waits = |host: HostId| {
+            self.hosts[host].redis.is_syncing() && self.network.streams.half_open(host)
+        };
+        HostId::BOTH.into_iter().any(waits)
+    }
+
+    /// Both daemons say that nothing tells whose data is newer, and what to do: somebody looks, and
+    /// keeps the larger. Once.
+    fn person_decides(&mut self) -> bool {
+        let asked = self.swarm.decided.is_none()
+            && HostId::BOTH.into_iter().any(|id| {
+                let host = &self.hosts[id];
+                let status =
+                    host.daemon.node.as_ref().map(|node| node.status(host.clock.read(self.now)));
+                status.is_some_and(|status| status.members[0].reason.contains("nothing says which"))
+            });
+        if !asked {
+            return false;
+        }
+        let [a, b] = HostId::BOTH.map(|host| self.hosts[host].redis.data.len());
+        let keep = if a >= b { HostId::A } else { HostId::B };
+        let way = *self.rng.pick(&[Way::Empty, Way::Replicate]);
+        self.swarm.decided = Some(self.now);
+        self.apply(Fault::Decide(keep, way));
+        true
     }
 
     /// Everything is well: the next episode, or the end.

@@ -19,10 +19,10 @@ use crate::swarm::Style;
 use crate::swarm::Turn;
 use crate::trace::Trace;
 use core::fmt;
+use keepair_core::Input;
 use keepair_core::event::Event as Told;
 use keepair_core::input::{Persisted, Refused};
 use keepair_core::time::Time;
-use keepair_core::Input;
 use std::time::Duration;
 
 /// Something that is going to happen.
@@ -51,7 +51,7 @@ pub(crate) enum Event {
     /// A replica's attempt to connect arrives.
     DialArrives { from: HostId, conn: ConnId, wanted: Wanted },
     /// A segment of the replication stream arrives.
-    StreamArrives { to: HostId, id: ConnId, stream: Stream },
+    StreamArrives { to: HostId, id: ConnId, number: u64, stream: Stream },
     /// A retransmission timer fires.
     SendHeld { id: ConnId },
     /// The client sends a write.
@@ -246,7 +246,9 @@ impl World {
             Event::Frame { from, traffic, input } => self.frame_comes(from, traffic, *input),
             Event::ArpHeard { host, unasked } => self.arp_heard(host, unasked),
             Event::DialArrives { from, conn, wanted } => self.dial_arrives(from, conn, wanted),
-            Event::StreamArrives { to, id, stream } => self.stream_arrives(to, id, stream),
+            Event::StreamArrives { to, id, number, stream } => {
+                self.stream_arrives(to, id, number, stream)
+            }
             Event::SendHeld { id } => self.send_held(id),
             Event::ClientWrites { turn } => self.client_writes(turn),
             Event::ClientSends { write } => self.client_sends(write),

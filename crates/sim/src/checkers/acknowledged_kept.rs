@@ -4,18 +4,22 @@
 //! Excused is, write by write:
 //! - what only one machine held when it lost its power, its cable, its processor or a path;
 //! - what a machine acknowledged while the other served too, or while neither could hear the other
-//!   (of two halves one has to go), once that machine's data is replaced.
+//!   (of two halves one has to go), or right after its processor and its clocks had stood still,
+//!   once that machine's data is replaced;
+//! - what a person has given up, when nothing said whose data was newer.
 //!
 //! Where faults overlap, also:
 //! - what no memory, file or kernel holds any more because all of them were destroyed by faults;
-//! - what only a machine held that was cut off or down when the other took over.
+//! - what only a machine held that was cut off or down when the other took over;
+//! - what a Redis copied away from one that had no daemon beside it to prevent that.
 
+use super::data_before_priority::guarded;
 use super::{Checker, Fact, Kind};
 use crate::daemon::State;
 use crate::fault::Fault;
 use crate::host::{HostId, PerHost};
 use crate::network::Traffic;
-use crate::redis::{Answer, Process, WriteId};
+use crate::redis::{Answer, Note, Process, WriteId};
 use crate::world::World;
 use crate::writes::Writes;
 use keepair_core::event::Event as Told;
@@ -30,6 +34,10 @@ pub(super) struct AcknowledgedKept {
     disputed: PerHost<Writes>,
     /// When the machine was last cut off or down.
     down_at: PerHost<Option<Time>>,
+    /// When its processor went on, and its clocks with it: it can't know that the other has taken over.
+    woke_at: PerHost<Option<Time>>,
+    /// The last full resync from this machine began without a daemon beside it.
+    unguarded: PerHost<bool>,
 }
 
 /// Nobody who is cut off or down can keep the other from taking over.
@@ -64,6 +72,13 @@ impl AcknowledgedKept {
         self.excused.add(&alone);
     }
 
+    /// A person keeps this machine's data.
+    fn give_up(&mut self, world: &World, keep: HostId) {
+        let kept = &world.hosts[keep].redis.data;
+        let given_up = world.hosts[keep.peer()].redis.data.without(kept);
+        self.excused.add(&given_up);
+    }
+
     fn excuse_destroyed(&mut self, world: &World) {
         let mut left = self.due.clone();
         for host in HostId::BOTH {
@@ -82,8 +97,10 @@ impl AcknowledgedKept {
 
     fn acknowledged(&mut self, world: &World, host: HostId, write: WriteId) {
         self.due.insert(write);
+        let find_out = world.find_out();
         let other = world.answers(host.peer());
-        if other || world.network.parted_within(world.now, world.find_out()) {
+        let unaware = self.woke_at[host].is_some_and(|at| world.now.since(at) <= find_out);
+        if other || unaware || world.network.parted_within(world.now, find_out) {
             self.disputed[host].insert(write);
         }
     }
@@ -115,6 +132,7 @@ impl Checker for AcknowledgedKept {
             Kind::RedisEnds,
             Kind::Redis,
             Kind::Told,
+            Kind::Thawed,
             Kind::Settled,
         ]
     }
@@ -128,14 +146,21 @@ impl Checker for AcknowledgedKept {
                 self.acknowledged(world, *host, *write);
             }
             Fact::Fault(
-                Fault::PowerOff(host)
-                | Fault::Unplug(host)
-                | Fault::FreezeMachine { host, .. },
+                Fault::PowerOff(host) | Fault::Unplug(host) | Fault::FreezeMachine { host, .. },
             ) => self.excuse(world, *host),
+            Fact::Thawed { host, clock_stood: true } => self.woke_at[*host] = Some(world.now),
+            Fact::Fault(Fault::Decide(keep, _)) => self.give_up(world, *keep),
             Fact::Fault(Fault::Cut(..)) => {
                 for host in HostId::BOTH {
                     self.excuse(world, host);
                 }
+            }
+            Fact::Redis { host, note: Note::GrantsFull { .. } } if world.overlapping() => {
+                self.unguarded[*host] = !guarded(world, *host);
+                self.excuse_destroyed(world);
+            }
+            Fact::Overwritten { host, lost, .. } if self.unguarded[host.peer()] => {
+                self.excused.add(lost);
             }
             Fact::Overwritten { host, lost, .. } => {
                 for write in lost.iter().filter(|write| self.disputed[*host].contains(*write)) {

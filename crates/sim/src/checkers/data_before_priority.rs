@@ -1,16 +1,19 @@
 //! Property 2, data before priority: an empty Redis is never a source of synchronisation for one
 //! that holds something, and nobody takes over with less than a machine that is well and reachable
-//! holds.
+//! holds. (Where each holds something that the other does not, the newer history wins.) Where no
+//! daemon runs beside the source, or its kernel refuses, nobody can keep it from being one.
 //!
 //! That an older Redis is not a source either shows in `acknowledged_kept`.
 
 use super::{Checker, Fact, Kind};
 use crate::daemon::State;
 use crate::host::{HostId, PerHost};
+use crate::kernel::Netlink;
 use crate::network::Traffic;
-use crate::redis::{Answer, Process};
+use crate::redis::{Answer, Note, Process};
 use crate::world::World;
 use crate::writes::Writes;
+use keepair_core::action::Action;
 use keepair_core::event::Event as Told;
 use keepair_core::time::Time;
 use std::time::Duration;
@@ -23,6 +26,10 @@ const KNOWN_AFTER: Duration = Duration::from_secs(2);
 pub(super) struct DataBeforePriority {
     acknowledged: Writes,
     unwell_at: PerHost<Time>,
+    /// A daemon has ended and left its gate open for a Redis that it had shut it for.
+    opened: PerHost<bool>,
+    /// The last full resync from this machine began without a daemon beside it.
+    unguarded: PerHost<bool>,
 }
 
 /// Everything about the machine works, and the two hear each other.
@@ -36,13 +43,36 @@ fn well(world: &World, host: HostId) -> bool {
         && HostId::BOTH.into_iter().all(heard)
 }
 
+/// A daemon runs beside this Redis, and its kernel does what it is asked, at once.
+pub(super) fn guarded(world: &World, host: HostId) -> bool {
+    let host = &world.hosts[host];
+    host.daemon.state == State::Running && host.kernel.netlink == Netlink::default()
+}
+
+impl DataBeforePriority {
+    /// How many acknowledged writes the one holds and the other does not.
+    fn more(&self, world: &World, one: HostId, other: HostId) -> usize {
+        let more = world.hosts[one].redis.data.without(&world.hosts[other].redis.data);
+        more.iter().filter(|write| self.acknowledged.contains(*write)).count()
+    }
+}
+
 impl Checker for DataBeforePriority {
     fn name(&self) -> &'static str {
         "data_before_priority"
     }
 
     fn wants(&self) -> &'static [Kind] {
-        &[Kind::Overwritten, Kind::ClientHeard, Kind::Told, Kind::Fault, Kind::Redis]
+        &[
+            Kind::Overwritten,
+            Kind::ClientHeard,
+            Kind::Told,
+            Kind::Fault,
+            Kind::Redis,
+            Kind::Performs,
+            Kind::DaemonStarts,
+            Kind::Thawed,
+        ]
     }
 
     fn see(&mut self, world: &World, fact: &Fact<'_>) -> Result<(), String> {
@@ -54,22 +84,29 @@ impl Checker for DataBeforePriority {
             }
         }
         match fact {
+            Fact::Thawed { host, .. } => self.unwell_at[*host] = world.now,
             Fact::ClientHeard { write, answer: Answer::Ok, .. } => {
                 self.acknowledged.insert(*write);
             }
-            Fact::Overwritten { host, lost, with_nothing: true } if !lost.is_empty() => {
+            Fact::Performs { host, action: Action::Exit } => {
+                self.opened[*host] = world.hosts[*host].kernel.source_closed();
+            }
+            Fact::DaemonStarts { host, .. } => self.opened[*host] = false,
+            Fact::Redis { host, note: Note::GrantsFull { .. } } => {
+                self.unguarded[*host] = !guarded(world, *host) && !self.opened[*host];
+            }
+            Fact::Overwritten { host, lost, with_nothing: true }
+                if !lost.is_empty() && !self.unguarded[host.peer()] =>
+            {
                 return Err(format!("{} writes on {host} were replaced by nothing", lost.len()));
             }
             Fact::Told { host, event: Told::TookOver(_) } => {
                 let peer = host.peer();
                 let known = world.now.since(self.unwell_at[peer]) > KNOWN_AFTER;
-                let behind = world.hosts[peer].redis.data.without(&world.hosts[*host].redis.data);
-                let newer: Vec<_> =
-                    behind.iter().filter(|write| self.acknowledged.contains(*write)).collect();
-                if known && well(world, peer) && !newer.is_empty() {
+                let (lacks, alone) = (self.more(world, peer, *host), self.more(world, *host, peer));
+                if known && well(world, peer) && lacks > 0 && alone == 0 {
                     return Err(format!(
-                        "{host} took over without {} acknowledged writes that {peer} holds",
-                        newer.len()
+                        "{host} took over without {lacks} acknowledged writes that {peer} holds"
                     ));
                 }
             }

@@ -66,7 +66,7 @@ fn harmless(world: &World, fault: &Fault) -> bool {
         | Fault::FreezeMachine { host, .. }
         | Fault::Netlink(host, _) => standby(*host),
         Fault::Reload(_, change) => !matches!(change, Change::Preempt(_) | Change::Priority(..)),
-        Fault::Switchover(_) => false,
+        Fault::Switchover(_) | Fault::Decide(..) => false,
     }
 }
 
@@ -87,7 +87,11 @@ impl Checker for NoNeedlessFailover {
                 // The better priority gets the address back when it is in step: as configured.
                 // A farewell that overtakes its report does not say why it came.
                 let config = &world.hosts[*host].config;
-                let planned = matches!(failover.cause, Cause::Switchover | Cause::DaemonStopping);
+                // Nor does one that is filtered come at all, and the address is taken back.
+                let planned = matches!(
+                    failover.cause,
+                    Cause::Switchover | Cause::DaemonStopping | Cause::Adopted
+                );
                 if !(config.preempt && planned) {
                     return Err(format!("{host} took over for nothing: {}", failover.cause));
                 }

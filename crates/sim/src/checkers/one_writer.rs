@@ -4,7 +4,8 @@
 //! have clients, nor in the moment after that in which they find out. A machine whose processor
 //! stood still together with its clocks is such a machine: nothing tells it that time has passed.
 //! Nor is it promised while somebody has removed the rules of a fence that its daemon, dead or
-//! refused, can't lay again.
+//! refused, can't lay again; nor, where faults overlap, for as long as the kernel made a dying daemon
+//! wait before it carried a renewal out.
 
 use super::{Checker, Fact, Kind};
 use crate::host::{HostId, PerHost};
@@ -44,7 +45,10 @@ impl Checker for OneWriter {
         if let Fact::Thawed { host, clock_stood: true } = fact {
             self.woke_at[*host] = Some(world.now);
         }
-        let both = HostId::BOTH.into_iter().all(|host| world.answers(host));
+        let clock = |host: HostId| world.hosts[host].clock.read(world.now);
+        let overstays =
+            |host: HostId| world.overlapping() && world.hosts[host].kernel.overstays(clock(host));
+        let both = HostId::BOTH.into_iter().all(|host| world.answers(host) && !overstays(host));
         if both && !self.excused(world) {
             return Err("A and B both answer on the address".to_string());
         }

@@ -1,6 +1,6 @@
 //! Lets a fault happen.
 
-use super::{Change, Fault};
+use super::{Change, Fault, Way};
 use crate::checkers::Fact;
 use crate::daemon::{State, Trap};
 use crate::host::{Disk, Freeze, Host, HostId};
@@ -98,6 +98,7 @@ impl World {
             Fault::FlushRules(host) => self.hosts[host].kernel.remove_rules(),
             Fault::Netlink(host, netlink) => self.hosts[host].kernel.netlink = netlink,
             Fault::Disk(host, disk) => self.hosts[host].disk = disk,
+            Fault::Decide(keep, way) => self.give_up(keep.peer(), way),
         }
     }
 
@@ -156,9 +157,19 @@ impl World {
         let host = &mut self.hosts[id];
         if !host.powered {
             host.powered = true;
-            host.clock = crate::clock::Clock::new(self.now, keepair_core::time::Time(7_000_000), ppm);
+            host.clock =
+                crate::clock::Clock::new(self.now, keepair_core::time::Time(7_000_000), ppm);
             self.path_is_back();
         }
+    }
+
+    fn give_up(&mut self, host: HostId, way: Way) {
+        let mut effects = Vec::new();
+        match way {
+            Way::Empty => self.hosts[host].redis.flush(&mut effects),
+            Way::Replicate => self.hosts[host].redis.follow(&mut effects),
+        }
+        self.perform_effects(host, effects);
     }
 
     fn freeze(&mut self, id: HostId, length: Duration, clock_stands: bool, room: usize) {

@@ -94,7 +94,10 @@ impl fmt::Display for Note {
                 write!(f, "Redis lets the other one continue, with {commands} commands")
             }
             Note::GrantsFull { writes, wanted } => {
-                write!(f, "Redis begins a full resync of the other one, {writes} writes; asked for ")?;
+                write!(
+                    f,
+                    "Redis begins a full resync of the other one, {writes} writes; asked for "
+                )?;
                 match wanted {
                     Some((replid, offset)) => write!(f, "{} from {}", short(*replid), offset + 1),
                     None => f.write_str("everything"),

@@ -80,6 +80,11 @@ impl Redis {
         self.upstream.as_ref().is_some_and(|upstream| upstream.link == Link::Up)
     }
 
+    /// It receives a full resync.
+    pub fn is_syncing(&self) -> bool {
+        self.upstream.as_ref().is_some_and(|upstream| upstream.link == Link::Syncing)
+    }
+
     /// It is a replica.
     pub fn is_replica(&self) -> bool {
         self.upstream.is_some()
@@ -187,13 +192,7 @@ impl Redis {
     }
 
     /// Somebody wants to replicate from here.
-    fn serve(
-        &mut self,
-        now: Time,
-        conn: ConnId,
-        wanted: Wanted,
-        out: &mut Vec<Effect>,
-    ) {
+    fn serve(&mut self, now: Time, conn: ConnId, wanted: Wanted, out: &mut Vec<Effect>) {
         let wanted = wanted.map(|wanted| *wanted);
         if self.is_loading() || (self.upstream.is_some() && !self.link_is_up()) {
             out.push(Effect::Send(conn, Stream::Later));
@@ -347,7 +346,10 @@ impl Redis {
         let silent = |at: Option<Time>| at.is_none_or(|at| now.since(at) > REPL_TIMEOUT);
         match &self.upstream {
             Some(upstream) if upstream.link == Link::Down => self.dial(out),
-            Some(upstream) if upstream.link == Link::Up && silent(upstream.heard_at) => {
+            Some(upstream)
+                if matches!(upstream.link, Link::Up | Link::Syncing)
+                    && silent(upstream.heard_at) =>
+            {
                 let conn = upstream.conn;
                 out.push(Effect::Send(conn, Stream::Closed));
                 out.push(Effect::Note(Note::LinkSilent));

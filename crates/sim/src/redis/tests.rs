@@ -126,7 +126,10 @@ fn a_primary_restarted_from_its_file_lets_a_replica_continue_that_is_not_ahead()
 #[test]
 fn a_replica_refuses_writes_and_a_paused_primary_holds_them() {
     let (mut a, mut b) = pair();
-    assert_eq!(give(&mut b, Message::Write(Origin::Address, 5)), [Effect::Client(Origin::Address, 5, Answer::ReadOnly)]);
+    assert_eq!(
+        give(&mut b, Message::Write(Origin::Address, 5)),
+        [Effect::Client(Origin::Address, 5, Answer::ReadOnly)]
+    );
     ask(&mut a, Query::PauseWrites(Duration::from_secs(1)));
     assert_eq!(give(&mut a, Message::Write(Origin::Address, 6)), []);
     let effects = give(&mut a, Message::Query { session: 1, query: Query::ResumeWrites });

@@ -178,8 +178,7 @@ impl Watch {
         if gone && peer.lives() && peer.kernel.has_any() && !peer.answers(world.now) {
             self.note(Situation::FenceClosedAlone);
         }
-        let unasked =
-            self.asked_at.is_none_or(|at| world.now.since(at) > Duration::from_secs(2));
+        let unasked = self.asked_at.is_none_or(|at| world.now.since(at) > Duration::from_secs(2));
         if cause == Cause::Switchover && world.hosts[host].config.preempt && unasked {
             self.note(Situation::PreemptedBack);
         }
@@ -294,6 +293,7 @@ impl Watch {
             Fault::Terminate(host) if phase(*host) == Some(State::Backup) => {
                 self.note(Situation::StoppedWhileStandby);
             }
+            Fault::Decide(..) => self.note(Situation::PersonDecided),
             Fault::FlushRules(host) => self.flushed[*host] = true,
             Fault::TakeAddress(host) => {
                 self.taken[*host] = phase(*host) == Some(State::Active);

@@ -268,8 +268,9 @@ impl Unfolding {
                 // No machine boots in less; a reset that nobody notices is `power-reset`.
                 let length = length.max(ms(1_000));
                 let boot = *self.rng.pick(&[Boot::File, Boot::File, Boot::Empty]);
-                let redis = ms(self.rng.between(10, 1_000));
+                // The daemon's unit is ordered before Redis'.
                 let daemon = ms(self.rng.between(10, 1_000));
+                let redis = daemon + ms(self.rng.between(5, 1_000));
                 self.at(ZERO, Fault::PowerOff(host));
                 self.at(length, Fault::PowerOn(host, boot, redis, daemon));
             }
