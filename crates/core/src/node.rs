@@ -440,8 +440,11 @@ impl Node {
         if let (Some(timeline), Some(leaving)) = (&mut self.timeline, &report.leaving) {
             timeline.learn(now, leaving);
         }
-        let age = |failover: &Option<Failover>| failover.as_ref().map(|f| f.unix_ms);
-        if age(&report.failover) >= age(&self.failover) {
+        // The machine that took over adds the last phase later; the peer's copy may be older.
+        let known = |failover: &Option<Failover>| {
+            failover.as_ref().map(|failover| (failover.unix_ms, failover.phases.len()))
+        };
+        if known(&report.failover) > known(&self.failover) {
             self.failover.clone_from(&report.failover);
         }
         self.answer_handshake(now, &report, out);

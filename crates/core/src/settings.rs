@@ -151,3 +151,6 @@ pub fn version(info: &Info) -> Option<(u8, u8)> {
     let mut parts = text.split('.');
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+//! Becoming the replica, and when not.
+
+use super::*;
+
+#[test]
+fn a_replica_told_to_follow_drops_its_clients_only_when_the_peer_is_newer() {
+    let mut bench = active();
+    bench.redis_dies();
+    bench.done();
+    bench.pass(30);
+    bench.redis(RedisInput::Connected);
+    let mut newer = peer_report(State::Active, true, 2);
+    newer.redis.replid = [2; 20];
+    newer.redis.replid2 = [1; 20];
+    newer.redis.second_offset = 1001;
+    bench.report(newer);
+    bench.done();
+    let mut restarted = primary(8);
+    restarted.master_replid = Some(ReplId([5; 20]));
+    restarted.keys = Some(0);
+    bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(restarted))));
+    let done = bench.done();
+    assert!(done.contains(&"Follow".to_string()), "{done:?}");
+}
+
+#[test]
+fn strangers_data_is_never_overwritten() {
+    let mut bench = Bench::new();
+    bench.report(peer_report(State::Active, true, 3));
+    bench.advert(100);
+    let mut stranger = primary(8);
+    stranger.master_replid = Some(ReplId([5; 20]));
+    bench.answer(&stranger);
+    bench.report(peer_report(State::Active, true, 3));
+    bench.pass_with(300, &stranger);
+    assert!(!bench.done().contains(&"Follow".to_string()));
+    assert_eq!(bench.node.state(), State::Unfit);
+    assert!(bench.node.reason.contains("neither will be overwritten"), "{}", bench.node.reason);
+}
+
+#[test]
+fn a_standby_that_misses_writes_is_not_fit_when_its_primary_dies() {
+    let mut bench = standby();
+    let mut cut = replica(7);
+    cut.master_link_status = Some(LinkStatus::Down);
+    for _ in 0..30 {
+        let mut ahead = peer_report(State::Active, true, 3);
+        ahead.redis.offset = 60_000_000;
+        bench.report(ahead);
+        bench.advert(100);
+        bench.pass_with(100, &cut);
+    }
+    assert_eq!(bench.node.state(), State::Unfit);
+    let mut leaver = peer_report(State::Unfit, true, 3);
+    leaver.redis.reachable = false;
+    bench.report(leaver);
+    bench.advert(0);
+    bench.pass_with(5000, &cut);
+    assert_eq!(bench.node.state(), State::Unfit, "{}", bench.node.reason);
+}
