@@ -17,6 +17,7 @@ pub mod host;
 pub mod kernel;
 pub mod network;
 pub mod options;
+pub mod parity;
 mod process;
 pub mod redis;
 pub mod rng;

@@ -18,6 +18,9 @@ struct Arguments {
     /// Tell a directed scenario; `list` names them.
     #[arg(long, conflicts_with_all = ["seed", "seeds"])]
     scenario: Option<String>,
+    /// Print the courses that the lab's faults take, for `keepair-lab test`.
+    #[arg(long, conflicts_with_all = ["seed", "seeds", "scenario"])]
+    courses: bool,
     /// Faults do not wait for each other.
     #[arg(long)]
     overlap: bool,
@@ -26,6 +29,9 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let draw = keepair_sim::swarm::Draw { overlap: arguments.overlap };
+    if arguments.courses {
+        return output::courses();
+    }
     match (arguments.seed, arguments.seeds, arguments.scenario) {
         (Some(seed), _, _) => output::one_seed(seed, draw),
         (_, Some(range), _) => output::many_seeds(&range, draw),

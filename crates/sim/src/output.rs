@@ -1,6 +1,7 @@
 //! The only place that prints. A reader who has seen enough may close the pipe.
 
 use keepair_sim::World;
+use keepair_sim::parity;
 use keepair_sim::scenario;
 use keepair_sim::swarm::{Draw, Plan};
 use std::collections::BTreeMap;
@@ -62,6 +63,24 @@ pub(crate) fn many_seeds(range: &str, draw: Draw) -> ExitCode {
         show!("    {kind}: {}", seeds.len());
     }
     ExitCode::from(u8::from(count > 0))
+}
+
+/// The courses of the lab's faults, for the lab to read.
+pub(crate) fn courses() -> ExitCode {
+    for (name, script) in parity::FAULTS {
+        match parity::courses(name, *script) {
+            Ok(courses) => {
+                for (course, count) in courses {
+                    show!("{name} {} {count}", course.words());
+                }
+            }
+            Err(failure) => {
+                show!("FAILED: {failure}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 /// A directed scenario.

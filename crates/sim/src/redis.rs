@@ -194,6 +194,8 @@ pub struct Redis {
     pub apply_us: (u64, u64),
     /// Time between two saves of the RDB file.
     pub save_interval: Duration,
+    /// INFO `sync_full` and `sync_partial_ok`.
+    pub synced: (u64, u64),
     saved_at: Time,
     pid: u32,
     run_id: RunId,
@@ -226,6 +228,7 @@ impl Redis {
             data: Vec::new(),
             apply_us: (5, 60),
             save_interval: Duration::from_secs(10),
+            synced: (0, 0),
             saved_at: Time(0),
             pid: 0,
             run_id: RunId([0; 20]),

@@ -200,6 +200,7 @@ impl Redis {
             backlog.after(offset).map(<[Entry]>::to_vec)
         });
         if let Some(entries) = partial {
+            self.synced.1 += 1;
             out.push(Effect::Note(format!(
                 "Redis lets the other one continue, with {} commands",
                 entries.len()
@@ -209,6 +210,7 @@ impl Redis {
                 out.push(Effect::Send(conn, Stream::Data(entry)));
             }
         } else {
+            self.synced.0 += 1;
             if self.backlog.is_none() {
                 self.replid = ReplId(self.rng.id());
                 self.replid2 = None;
