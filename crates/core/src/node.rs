@@ -79,6 +79,8 @@ pub struct Node {
     generation: Generation,
     /// The Redis process whose data is known to be of `generation`.
     held_run_id: Option<RunId>,
+    /// The Redis process that was looked at last.
+    seen_run_id: Option<RunId>,
     persisted: Option<Persisted>,
     /// The disk refused; try again then.
     persist_again_at: Option<Time>,
@@ -135,6 +137,7 @@ impl Node {
             unix_ms_offset: 0,
             generation: Generation(0),
             held_run_id: None,
+            seen_run_id: None,
             persisted: None,
             persist_again_at: None,
             peer_has_spoken: false,
@@ -487,6 +490,10 @@ impl Node {
         };
         out.push(Action::Tell(Event::RedisLost(text)));
         self.redis_failed(now, out);
+        // Whatever this machine was to the pair: its Redis may be started again without its data.
+        if matches!(self.monitor.health, Health::Gone(_)) && !self.follow.source_closed() {
+            self.close_unseen_source(out);
+        }
     }
 
     fn hear_info(&mut self, now: Time, out: &mut Actions) {
@@ -495,6 +502,13 @@ impl Node {
         }
         if let Some(info) = &self.monitor.info {
             self.problems.info(&self.config, info, self.peer.report.as_ref(), out);
+            let restarted = self.seen_run_id.is_some() && self.seen_run_id != info.run_id;
+            self.seen_run_id = info.run_id;
+            // So quickly that nothing else tells. On the Active machine, leaving closes it.
+            let unseen = restarted && !self.follow.source_closed();
+            if unseen && !matches!(self.phase, Phase::Active(_)) {
+                self.close_unseen_source(out);
+            }
         }
         self.adopt_generation(now, out);
         self.note_rejoin(now);

@@ -38,6 +38,11 @@ impl Follow {
         self.retry_at
     }
 
+    /// New replicas are refused.
+    pub(super) fn source_closed(&self) -> bool {
+        self.source_closed
+    }
+
     /// The command is on its way.
     pub(super) fn pending(&self) -> bool {
         self.asked_at.is_some()
@@ -135,8 +140,7 @@ impl Node {
         }
         // Only a primary that was restarted is refused as a source, never one that follows.
         if self.follow.source_closed {
-            self.follow.source_closed = false;
-            out.push(Action::OpenSource);
+            self.open_source(out);
         }
         if !self.monitor.link_up() {
             return;
@@ -188,6 +192,12 @@ impl Node {
             *failover = timeline.finish(failover.generation, failover.unix_ms);
             self.report_dirty = true;
         }
+    }
+
+    /// The peer may replicate from here: this Redis was looked at.
+    pub(super) fn open_source(&mut self, out: &mut Actions) {
+        self.follow.source_closed = false;
+        out.push(Action::OpenSource);
     }
 
     /// The peer may not replicate from a Redis that was restarted; remember to allow it again.

@@ -278,7 +278,7 @@ impl Node {
         // First, so that the machine that left does not take the address back on its older data,
         // should this daemon die while its clients are served.
         self.send_report(now, out);
-        out.push(Action::OpenSource);
+        self.open_source(out);
         self.ask_fence(now, Action::OpenFence, out);
     }
 

@@ -58,3 +58,28 @@ fn a_standby_that_misses_writes_is_not_fit_when_its_primary_dies() {
     bench.pass_with(5000, &cut);
     assert_eq!(bench.node.state(), State::Unfit, "{}", bench.node.reason);
 }
+
+#[test]
+fn sim_finding_14_a_redis_that_dies_on_a_machine_without_the_address_is_no_source_either() {
+    // It hung, so the address was left, and died then.
+    let mut bench = active();
+    bench.take_queries();
+    for _ in 0..30 {
+        bench.pass(10);
+        let stopped = Process { state: 'T', exiting: false, cpu_ticks: 5 };
+        bench.redis(RedisInput::Process(Some(stopped)));
+    }
+    assert_eq!(bench.node.state(), State::Unfit);
+    assert!(!bench.done().contains(&"CloseFence { and_source: true }".to_string()));
+    let dying = Process { state: 'R', exiting: true, cpu_ticks: 5 };
+    bench.redis(RedisInput::Process(Some(dying)));
+    assert!(bench.done().contains(&"CloseFence { and_source: true }".to_string()));
+
+    // The standby's is restarted so quickly that only its run id tells.
+    let mut bench = standby();
+    bench.redis(RedisInput::Lost(Lost::Closed));
+    bench.redis(RedisInput::Connected);
+    bench.done();
+    bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(primary(8)))));
+    assert_eq!(bench.done()[1..2], ["CloseFence { and_source: true }"]);
+}
