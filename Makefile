@@ -1,7 +1,7 @@
 # `make demo` shows a failover of a real Redis pair, `make test` passes the tests. Both install what
 # they need: Debian's packages below, and the pinned Rust toolchain's own crates.
 .DELETE_ON_ERROR:
-.PHONY: demo test bench check deny fmt setup release sim
+.PHONY: demo test bench check coverage deny fmt mutants setup release sim
 
 PACKAGES := gcc iproute2 libc6-dev nftables openssl redis-server util-linux
 CARGO    ?= cargo
@@ -12,9 +12,10 @@ demo: setup release
 
 test: setup check
 	$(CARGO) build --workspace --locked
-	$(CARGO) build --release --locked -p keepair -p keepair-lab
+	$(CARGO) build --release --locked -p keepair -p keepair-lab -p keepair-sim
 	$(CARGO) test --workspace --locked --no-fail-fast
-	$(CARGO) run --release --locked -q -p keepair-sim -- --seeds 0..500
+	target/release/keepair-sim --seeds 0..20000
+	mutants/run --check
 	target/release/keepair-lab test
 
 # Medians of five runs of every fault, as the README's table shows them.
@@ -34,11 +35,19 @@ deny:
 fmt:
 	$(CARGO) fmt --all
 
-sim:
-	$(CARGO) run --release --locked -p keepair-sim -- --seeds 0..1000
+sim: release
+	target/release/keepair-sim --seeds 0..20000
+
+# Plants every mistake of mutants/ and lets the simulator look for it; prints a table.
+mutants: setup
+	mutants/run
+
+# Which lines of the core the unit tests and the simulator run; installs LLVM's tools.
+coverage: setup
+	bench/coverage.sh
 
 release:
-	$(CARGO) build --release --locked -p keepair -p keepair-lab
+	$(CARGO) build --release --locked -p keepair -p keepair-lab -p keepair-sim
 
 # Installs what is missing, and nothing else. A server that a package would start is not wanted.
 setup:

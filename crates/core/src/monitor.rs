@@ -372,6 +372,16 @@ impl Monitor {
         })
     }
 
+    /// For how many seconds nothing has come of a full synchronisation that is being received.
+    pub fn sync_silent_s(&self) -> Option<i64> {
+        let info = self.info.as_ref()?;
+        // The last of it is followed by the loading, which takes its time.
+        let receiving = info.master_sync_in_progress == Some(true)
+            && info.loading != Some(true)
+            && info.async_loading != Some(true);
+        info.master_sync_last_io_seconds_ago.filter(|_| receiving)
+    }
+
     /// Redis is a replica whose link to its primary is up.
     pub fn link_up(&self) -> bool {
         self.info.as_ref().is_some_and(|info| info.master_link_status == Some(LinkStatus::Up))

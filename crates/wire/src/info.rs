@@ -63,6 +63,8 @@ pub struct Info {
     pub master_last_io_seconds_ago: Option<i64>,
     /// On a replica: a full resynchronisation is running.
     pub master_sync_in_progress: Option<bool>,
+    /// On a replica, while a full resynchronisation is running: seconds since anything of it came.
+    pub master_sync_last_io_seconds_ago: Option<i64>,
     /// On a replica: seconds since the link broke; absent while it is up.
     pub master_link_down_since_seconds: Option<i64>,
     /// On a replica: offset up to which it has read (Redis 6.2 and later).
@@ -216,6 +218,9 @@ impl Info {
             "master_link_status" => word(&mut self.master_link_status, value, link_status),
             "master_last_io_seconds_ago" => number(&mut self.master_last_io_seconds_ago, value),
             "master_sync_in_progress" => word(&mut self.master_sync_in_progress, value, flag),
+            "master_sync_last_io_seconds_ago" => {
+                number(&mut self.master_sync_last_io_seconds_ago, value);
+            }
             "master_link_down_since_seconds" => {
                 number(&mut self.master_link_down_since_seconds, value);
             }

@@ -17,6 +17,8 @@ use keepair_wire::peer::{Phase as Mark, State};
 /// A replica whose link has been down for longer than this, while its primary is well, misses writes.
 const LINK_DOWN_MAX: Duration = Duration::from_secs(1);
 const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// A primary that prepares or sends a full resynchronisation sends something each second.
+const SYNC_SILENT_MAX_S: i64 = 5;
 /// A hung Redis answers when it wakes, however late: the command waits in its socket.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
@@ -64,13 +66,19 @@ impl Node {
             return;
         }
         let known = self.monitor.connected() && self.monitor.info.is_some();
-        if !known || self.replicates_from_peer() {
-            return;
-        }
         let peer_is_primary = self
             .peer
             .fresh(now)
             .is_some_and(|report| report.state == State::Active && report.redis.primary);
+        if !known {
+            return;
+        }
+        if self.replicates_from_peer() {
+            if peer_is_primary {
+                self.end_silent_sync(now, out);
+            }
+            return;
+        }
         // The cable is out and the standby will take over: stop accepting writes that the pair
         // would have to throw away.
         let cut_off = !self.link_up && self.left_to_peer && self.monitor.is_primary();
@@ -90,6 +98,23 @@ impl Node {
         self.held_run_id = self.held_run_id.filter(|_| cut_off);
         out.push(Action::AskRedis(Query::Follow));
         out.push(Action::Tell(Event::Following { own_tail_bytes }));
+    }
+
+    /// Redis asks anew. Of the machine that was sending, and lost its power, it learns nothing; it
+    /// would wait for the rest for `repl-timeout`, a minute, and meanwhile there is one copy of the
+    /// data. To be told the same primary again it ignores: it must be told something else first.
+    fn end_silent_sync(&mut self, now: Time, out: &mut Actions) {
+        let Some(silent_s) = self.monitor.sync_silent_s().filter(|s| *s >= SYNC_SILENT_MAX_S)
+        else {
+            return;
+        };
+        self.follow.asked_at = Some(now);
+        out.push(Action::Tell(Event::Problem(format!(
+            "nothing has come of {}'s full synchronisation for {silent_s} s: asked for a new one",
+            self.config.peer().name
+        ))));
+        out.push(Action::AskRedis(Query::Promote));
+        out.push(Action::AskRedis(Query::Follow));
     }
 
     /// The transaction was answered.

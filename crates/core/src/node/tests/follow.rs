@@ -83,3 +83,25 @@ fn sim_finding_14_a_redis_that_dies_on_a_machine_without_the_address_is_no_sourc
     bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(primary(8)))));
     assert_eq!(bench.done()[1..2], ["CloseFence { and_source: true }"]);
 }
+
+#[test]
+fn sim_finding_15_a_full_synchronisation_that_fell_silent_is_asked_for_anew() {
+    let receiving = |silent_s: i64, loading: bool| Info {
+        master_link_status: Some(LinkStatus::Down),
+        master_sync_in_progress: Some(true),
+        master_sync_last_io_seconds_ago: Some(silent_s),
+        loading: Some(loading),
+        ..replica(7)
+    };
+    for (silent_s, loading, anew) in [(4, false, false), (60, true, false), (5, false, true)] {
+        let mut bench = standby();
+        bench.take_queries();
+        let info = Reply::Info(Box::new(receiving(silent_s, loading)));
+        bench.redis(RedisInput::Reply(Query::Info, info));
+        let asked = bench.take_queries();
+        let wanted: &[Query] = if anew { &[Query::Promote, Query::Follow] } else { &[] };
+        assert_eq!(asked, wanted, "{silent_s} s, loading: {loading}");
+        bench.report(peer_report(State::Active, true, 3));
+        assert_eq!(bench.take_queries(), [], "not twice");
+    }
+}
