@@ -236,10 +236,8 @@ impl Node {
         sooner(self.switchover.as_ref().map(|switchover| switchover.deadline()));
         sooner(self.follow.deadline());
         match &self.phase {
-            Phase::Starting { until, resume_until } => {
-                sooner(Some(*until));
-                sooner(*resume_until);
-            }
+            // While an earlier run may be taken up, the peer is not waited for.
+            Phase::Starting { until, resume_until } => sooner(Some(resume_until.unwrap_or(*until))),
             Phase::TakingOver(takeover) => sooner(Some(takeover.deadline)),
             Phase::Active(active) => sooner(active.announce_at),
             Phase::Stopping { until } => sooner(Some(*until)),
@@ -378,7 +376,10 @@ impl Node {
             match self.phase {
                 //= https://www.rfc-editor.org/rfc/rfc9568#section-6.4.3
                 //# If the Priority in the ADVERTISEMENT is 0, then: Send an ADVERTISEMENT
-                Phase::Active(_) => self.send_advert(now, out),
+                Phase::Active(_) => {
+                    self.send_advert(now, out);
+                    self.announce_anew(now);
+                }
                 // Skew_Time would keep several backups apart; a pair has only one.
                 Phase::Backup if now >= self.stale_until => self.take_over_from_leaver(now, out),
                 _ => {}
@@ -442,6 +443,10 @@ impl Node {
         self.conflict_since = None;
         if let (Some(timeline), Some(leaving)) = (&mut self.timeline, &report.leaving) {
             timeline.learn(now, leaving);
+            // The farewell came first, and the address is here by now.
+            if let (Phase::Active(_), Some(failover)) = (&self.phase, &mut self.failover) {
+                *failover = timeline.finish(failover.generation, failover.unix_ms);
+            }
         }
         // The machine that took over adds the last phase later; the peer's copy may be older.
         let known = |failover: &Option<Failover>| {
@@ -589,15 +594,21 @@ impl Node {
 
     fn reload(&mut self, now: Time, config: Config, out: &mut Actions) {
         let vips_changed = !same_vips(&self.config.vips, &config.vips);
-        if vips_changed && matches!(self.phase, Phase::Active(_)) {
-            // The executor has already been given the new list, and has taken off what is gone. A
-            // new address has no right yet that could be renewed.
-            self.reopen_fence(now, out);
-            out.push(Action::AddVips);
-            out.push(Action::Announce);
-        }
         self.config = config;
-        if self.timers.advert_at.is_some() {
+        if let Phase::Active(active) = &self.phase {
+            // The right first, then the advert: with a shorter interval the peer's patience is
+            // shorter from that advert on.
+            match (active.fence_held, vips_changed) {
+                (true, _) => {}
+                (false, false) => self.renew_fence(now, out),
+                // A new address has no right yet that could be renewed.
+                (false, true) => self.reopen_fence(now, out),
+            }
+            if vips_changed {
+                // The executor has already been given the new list, and has taken off what is gone.
+                out.push(Action::AddVips);
+                out.push(Action::Announce);
+            }
             self.timers.advert_at = Some(now);
         }
         out.push(Action::Tell(Event::Reloaded));

@@ -7,7 +7,7 @@ use super::{Node, Phase};
 use crate::action::{Action, Actions, Query};
 use crate::config::Generation;
 use crate::event::Event;
-use crate::lineage::compare;
+use crate::lineage::{Relation, compare};
 use crate::time::Time;
 use alloc::format;
 use alloc::string::String;
@@ -30,9 +30,19 @@ pub(super) struct Follow {
     /// Since when the replication link has been down.
     pub(super) link_down_since: Option<Time>,
     pub(super) preempt_since: Option<Time>,
-    /// On the way back to being a replica: the id of the history held before.
-    rejoining: Option<[u8; 20]>,
+    /// On the way back to being a replica: what was held before.
+    rejoining: Option<Held>,
     source_closed: bool,
+}
+
+/// What was held when Redis was told to follow.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    replid: [u8; 20],
+    /// Of the last byte.
+    offset: i64,
+    /// What was told then.
+    own_tail_bytes: Option<i64>,
 }
 
 impl Follow {
@@ -82,19 +92,26 @@ impl Node {
         // The cable is out and the standby will take over: stop accepting writes that the pair
         // would have to throw away.
         let cut_off = !self.link_up && self.left_to_peer && self.monitor.is_primary();
+        let relation = self.peer.lineage().map(|peer| compare(&self.lineage(), &peer));
         let own_tail_bytes = if peer_is_primary {
-            let peer = self.peer.lineage();
-            match peer.and_then(|peer| compare(&self.lineage(), &peer).may_follow()) {
-                Some(bytes) => bytes,
+            match relation.and_then(Relation::may_follow) {
+                Some(own_tail_bytes) => own_tail_bytes,
                 None => return,
             }
         } else if cut_off {
-            0
+            // As far as the last report tells; what the standby has received since is not known.
+            match relation {
+                Some(Relation::Ahead { bytes }) => Some(bytes),
+                Some(Relation::Same | Relation::Behind { .. }) => Some(0),
+                _ => None,
+            }
         } else {
             return;
         };
+        let facts = self.own_facts();
         self.follow.asked_at = Some(now);
-        self.follow.rejoining = Some(self.own_facts().replid);
+        self.follow.rejoining =
+            Some(Held { replid: facts.replid, offset: facts.offset, own_tail_bytes });
         self.held_run_id = self.held_run_id.filter(|_| cut_off);
         out.push(Action::AskRedis(Query::Follow));
         out.push(Action::Tell(Event::Following { own_tail_bytes }));
@@ -143,6 +160,13 @@ impl Node {
         if self.monitor.is_primary() {
             self.follow.link_down_since = None;
             return;
+        }
+        // What was written between the last INFO of the primary and the command that ended it.
+        let facts = self.own_facts();
+        if let Some(before) = &mut self.follow.rejoining
+            && before.replid == facts.replid
+        {
+            before.offset = before.offset.max(facts.offset);
         }
         if self.monitor.link_up() {
             self.follow.link_down_since = None;
@@ -194,8 +218,14 @@ impl Node {
         if let Some(before) = self.follow.rejoining.take() {
             // A partial resync keeps the old id as the second one; a full one clears it
             // (replication.c, `syncWithMaster` and `readSyncBulkPayload`).
-            let full_resync = facts.replid != before && facts.replid2 != before;
-            out.push(Action::Tell(Event::Rejoined { full_resync }));
+            let full_resync = facts.replid != before.replid && facts.replid2 != before.replid;
+            let own_tail_bytes = if report.redis.replid2 == before.replid {
+                let shared_up_to = report.redis.second_offset.saturating_sub(1);
+                Some(before.offset.saturating_sub(shared_up_to).max(0))
+            } else {
+                before.own_tail_bytes
+            };
+            out.push(Action::Tell(Event::Rejoined { full_resync, own_tail_bytes }));
         }
     }
 

@@ -267,14 +267,11 @@ impl Node {
                 _ => "the standby did not take over in time",
             };
             self.call_off(now, why.to_string(), out);
-            if stop_after {
-                self.leave_and_stop(now, out);
-            }
         }
     }
 
     fn call_off(&mut self, now: Time, why: String, out: &mut Actions) {
-        self.switchover = None;
+        let stop_after = self.switchover.take().is_some_and(|switchover| switchover.stop_after);
         self.report_dirty = true;
         // Not at once again, where it was the configuration that asked.
         self.follow.preempt_since = Some(now + PREEMPT_AGAIN_AFTER);
@@ -291,6 +288,9 @@ impl Node {
             // Closed by ourselves, so it can only be opened, not renewed.
             self.emit_advert(now, out);
             self.reopen_fence(now, out);
+        }
+        if stop_after {
+            self.leave_and_stop(now, out);
         }
     }
 
@@ -312,7 +312,8 @@ impl Node {
 
     fn leave_and_stop(&mut self, now: Time, out: &mut Actions) {
         if matches!(self.phase, Phase::Active(_)) {
-            self.phase = Phase::Stopping { until: now + Duration::from_millis(50) };
+            let until = now + Duration::from_millis(50);
+            self.enter(Phase::Stopping { until }, "told to stop".to_string(), out);
             self.leave(now, Cause::DaemonStopping, out);
         } else {
             self.stop(out);

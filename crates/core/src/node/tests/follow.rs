@@ -105,3 +105,31 @@ fn sim_finding_15_a_full_synchronisation_that_fell_silent_is_asked_for_anew() {
         assert_eq!(bench.take_queries(), [], "not twice");
     }
 }
+
+#[test]
+fn sim_finding_s2_what_a_cut_off_machine_alone_had_is_told_when_it_is_overwritten() {
+    let mut bench = active();
+    bench.report(peer_report(State::Backup, false, 1));
+    bench.feed(Input::LinkChanged(false));
+    bench.redis(RedisInput::Reply(Query::Follow, Reply::Ok));
+    // Written between the last look and the command.
+    let mut cut_off = replica(7);
+    cut_off.master_link_status = Some(LinkStatus::Down);
+    cut_off.slave_repl_offset = Some(1047);
+    bench.pass_with(300, &cut_off);
+    bench.feed(Input::LinkChanged(true));
+    let mut successor = peer_report(State::Active, true, 2);
+    successor.redis.replid = [2; 20];
+    successor.redis.replid2 = [1; 20];
+    successor.redis.second_offset = 1001;
+    bench.told();
+    for _ in 0..3 {
+        bench.report(successor.clone());
+        let mut resynced = replica(7);
+        resynced.master_replid = Some(ReplId([2; 20]));
+        bench.pass_with(100, &resynced);
+    }
+    let told = bench.told();
+    let lost = "rejoined by full resync; 47 bytes of the stream were only here and are overwritten";
+    assert!(told.contains(&lost.to_string()), "{told:?}");
+}

@@ -57,6 +57,24 @@ fn an_earlier_run_is_taken_up_while_the_kernel_still_honours_it() {
 }
 
 #[test]
+fn fuzz_finding_1_the_peer_is_not_waited_for_while_an_earlier_run_may_be_taken_up() {
+    let persisted = Persisted { generation: Generation(4), run_id: run_id(7), primary: true };
+    let mut config = config();
+    config.timing.boot_wait = Duration::from_millis(100);
+    let fence_left = Some(Duration::from_millis(330));
+    let remains =
+        Remains { fence_left, link_up: true, persisted: Some(persisted), ..Remains::default() };
+    let mut bench = Bench::with(config, remains);
+    let until = bench.now + Duration::from_millis(330);
+    while bench.now < until {
+        let deadline = bench.node.deadline();
+        assert!(deadline > bench.now, "a deadline that does not pass");
+        bench.now = deadline;
+        bench.feed(Input::Deadline);
+    }
+}
+
+#[test]
 fn an_earlier_run_is_not_taken_up_with_a_restarted_redis() {
     let persisted = Persisted { generation: Generation(4), run_id: run_id(7), primary: true };
     let mut bench = Bench::started(Remains {

@@ -229,3 +229,46 @@ fn preempt_hands_over_to_the_higher_priority_when_it_has_been_in_step_for_five_s
         assert!(asked_at.is_none_or(|tenths| tenths >= 49), "{asked_at:?}");
     }
 }
+
+#[test]
+fn fuzz_finding_2_a_stop_outlives_the_switchover_it_began() {
+    let pause = Query::PauseWrites(Duration::from_secs(3));
+    let refused = || RedisInput::Reply(pause, Reply::Error("NOPERM".to_string()));
+    let table: &[fn(&mut Bench)] =
+        &[|bench| bench.feed(Input::LinkChanged(false)), |bench| bench.redis_dies()];
+    let begun = || {
+        let mut bench = active();
+        bench.report(peer_report(State::Backup, false, 1));
+        bench.feed(Input::Operator(Operator::Stop));
+        bench.pass(1);
+        bench
+    };
+    for happens in table {
+        let mut bench = begun();
+        happens(&mut bench);
+        bench.pass(1_100);
+        assert!(bench.log.contains(&Action::Exit));
+    }
+    let mut bench = begun();
+    bench.redis(refused());
+    bench.pass(1_100);
+    assert!(bench.log.contains(&Action::Exit));
+}
+
+#[test]
+fn sim_finding_s6_a_right_that_is_held_back_ends_as_well() {
+    // Redis 6.0: the clients' packets are held instead of writes being paused.
+    let mut old = primary(7);
+    old.redis_version = Some("6.0.16".to_string());
+    let mut bench = active();
+    bench.pass_with(200, &old);
+    bench.report(peer_report(State::Backup, false, 1));
+    bench.feed(Input::Operator(Operator::Switchover));
+    bench.done();
+    bench.now = bench.now + Duration::from_millis(2_200);
+    bench.feed(Input::Deadline);
+    let done = bench.done();
+    assert!(!done.contains(&"open fence".to_string()), "{done:?}");
+    assert!(!done.contains(&"advert 100".to_string()), "{done:?}");
+    assert_ne!(bench.node.state(), State::Active);
+}
