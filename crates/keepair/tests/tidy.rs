@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("keepair-conf", &["keepair-core", "keepair-wire"]),
     ("keepair-linux", &["keepair-core", "keepair-wire"]),
     ("keepair-sim", &["keepair-conf", "keepair-core", "keepair-wire"]),
+    ("keepair-fuzz-targets", &["keepair-conf", "keepair-core", "keepair-wire"]),
     ("keepair-lab", &[]),
     ("keepair", &["keepair-conf", "keepair-core", "keepair-linux", "keepair-wire"]),
 ];
