@@ -99,10 +99,9 @@ impl Node {
                 None => return,
             }
         } else if cut_off {
-            // As far as the last report tells; what the standby has received since is not known.
+            // As far as the last reports tell; writes may have come since.
             match relation {
                 Some(Relation::Ahead { bytes }) => Some(bytes),
-                Some(Relation::Same | Relation::Behind { .. }) => Some(0),
                 _ => None,
             }
         } else {
