@@ -83,7 +83,8 @@ pub enum Query {
     Settings,
     /// `REPLICAOF NO ONE`.
     Promote,
-    /// `REPLICAOF` the peer, and drop ordinary and pub/sub clients, in one transaction.
+    /// `INFO`, then `REPLICAOF` the peer, and drop ordinary and pub/sub clients, in one transaction:
+    /// the answer is the last state of the primary that it was, if it was one.
     Follow,
     /// `CLIENT PAUSE <ms> WRITE` (Redis 6.2 and later).
     PauseWrites(Duration),

@@ -76,13 +76,18 @@ pub struct Announce {
     pub repeats: u32,
     /// Between the first and the second round; doubles with each.
     pub interval: Duration,
-    /// Between rounds after those, as long as the address is held; zero for none.
+    /// Between rounds after those, as long as the address is held; zero for none. A host or a switch
+    /// that heard none of the first rounds would go on asking the old machine until its entry ages.
     pub refresh: Duration,
 }
 
 impl Default for Announce {
     fn default() -> Self {
-        Announce { repeats: 8, interval: Duration::from_millis(20), refresh: Duration::ZERO }
+        Announce {
+            repeats: 8,
+            interval: Duration::from_millis(20),
+            refresh: Duration::from_secs(5),
+        }
     }
 }
 

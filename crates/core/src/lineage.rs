@@ -59,13 +59,11 @@ pub enum Relation {
 }
 
 impl Relation {
-    /// Bytes that only I hold, if they are known, if the peer's data may replace mine without losing
-    /// anything the pair has promised to keep.
-    pub fn may_follow(self) -> Option<Option<i64>> {
+    /// The peer's data may replace mine without losing anything the pair has promised to keep.
+    pub fn may_follow(self) -> bool {
         match self {
-            Relation::Superseded { own_tail_bytes } => Some(own_tail_bytes),
-            Relation::Same | Relation::Behind { .. } => Some(Some(0)),
-            Relation::Ahead { .. } | Relation::Supersedes | Relation::Unrelated => None,
+            Relation::Superseded { .. } | Relation::Same | Relation::Behind { .. } => true,
+            Relation::Ahead { .. } | Relation::Supersedes | Relation::Unrelated => false,
         }
     }
 }

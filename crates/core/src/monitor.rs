@@ -293,6 +293,10 @@ impl Monitor {
             (Query::Settings, Reply::Settings(settings)) => Change::Settings(settings),
             (Query::Settings, _) => Change::None,
             (query, Reply::Error(text)) => Change::Answer(query, Err(text)),
+            (query, Reply::Info(info)) => {
+                self.info = Some(info);
+                Change::Answer(query, Ok(()))
+            }
             (query, _) => Change::Answer(query, Ok(())),
         }
     }

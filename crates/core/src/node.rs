@@ -177,7 +177,6 @@ impl Node {
         }
         self.note_lateness(now, &input, out);
         self.leave_if_stalled(now, out);
-        self.note_stall(now, out);
         match input {
             Input::Started(remains) => {
                 self.stale_until = now;
@@ -630,37 +629,33 @@ impl Node {
         }
     }
 
-    /// After a long sleep, old packets are no news: timers begin anew, and a farewell from before is
-    /// not acted upon.
-    fn note_stall(&mut self, now: Time, out: &mut Actions) {
-        let down = vrrp::active_down(self.config.own().priority.0, self.peer.advert_interval);
-        let slept = now.since(self.handled_at) > down;
-        self.handled_at = now;
-        if !slept {
-            return;
-        }
-        self.stale_until = now + self.peer.advert_interval;
-        if let Some(at) = &mut self.timers.active_down_at {
-            *at = now + down;
-        }
-        if matches!(self.phase, Phase::TakingOver(_)) {
-            // Whoever left may have lost patience and taken the address back.
-            self.takeover_failed(now, "this daemon did not run for a while".to_string(), out);
-        }
-    }
-
+    /// A daemon or a machine that did not run heard nothing meanwhile: what the peer sent may be lost,
+    /// or may still wait in the socket.
     fn note_lateness(&mut self, now: Time, input: &Input, out: &mut Actions) {
-        if *input != Input::Deadline {
-            return;
-        }
         let late = now.since(self.deadline());
+        let slept = now.since(core::mem::replace(&mut self.handled_at, now));
         if late < (self.config.advert_interval / 4).max(Duration::from_millis(5)) {
             return;
         }
-        self.counters.timers_late += 1;
-        if self.late_told_at.is_none_or(|at| now.since(at) >= Duration::from_secs(1)) {
-            self.late_told_at = Some(now);
-            out.push(Action::Tell(Event::TimerLate { by: late }));
+        if *input == Input::Deadline {
+            self.counters.timers_late += 1;
+            if self.late_told_at.is_none_or(|at| now.since(at) >= Duration::from_secs(1)) {
+                self.late_told_at = Some(now);
+                out.push(Action::Tell(Event::TimerLate { by: late }));
+            }
+        }
+        let down = vrrp::active_down(self.config.own().priority.0, self.peer.advert_interval);
+        if let Some(at) = &mut self.timers.active_down_at {
+            *at = (*at + slept).min(now + down);
+        }
+        if slept <= down {
+            return;
+        }
+        // Old packets are no news: a farewell from before is not acted upon.
+        self.stale_until = now + self.peer.advert_interval;
+        if matches!(self.phase, Phase::TakingOver(_)) {
+            // Whoever left may have lost patience and taken the address back.
+            self.takeover_failed(now, "this daemon did not run for a while".to_string(), out);
         }
     }
 

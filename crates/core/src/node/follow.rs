@@ -92,28 +92,17 @@ impl Node {
         // The cable is out and the standby will take over: stop accepting writes that the pair
         // would have to throw away.
         let cut_off = !self.link_up && self.left_to_peer && self.monitor.is_primary();
-        let relation = self.peer.lineage().map(|peer| compare(&self.lineage(), &peer));
-        let own_tail_bytes = if peer_is_primary {
-            match relation.and_then(Relation::may_follow) {
-                Some(own_tail_bytes) => own_tail_bytes,
-                None => return,
-            }
-        } else if cut_off {
-            // As far as the last reports tell; writes may have come since.
-            match relation {
-                Some(Relation::Ahead { bytes }) => Some(bytes),
-                _ => None,
-            }
-        } else {
+        let superseded = || self.relation().is_some_and(Relation::may_follow);
+        if !(cut_off || peer_is_primary && superseded()) {
             return;
-        };
-        let facts = self.own_facts();
+        }
         self.follow.asked_at = Some(now);
-        self.follow.rejoining =
-            Some(Held { replid: facts.replid, offset: facts.offset, own_tail_bytes });
         self.held_run_id = self.held_run_id.filter(|_| cut_off);
         out.push(Action::AskRedis(Query::Follow));
-        out.push(Action::Tell(Event::Following { own_tail_bytes }));
+    }
+
+    fn relation(&self) -> Option<Relation> {
+        self.peer.lineage().map(|peer| compare(&self.lineage(), &peer))
     }
 
     /// Redis asks anew. Of the machine that was sending, and lost its power, it learns nothing; it
@@ -139,6 +128,17 @@ impl Node {
         self.end_linger(out);
         match result {
             Ok(()) => {
+                // Before anything is overwritten, and with the last byte that was written here.
+                let facts = self.own_facts();
+                let own_tail_bytes = match self.relation() {
+                    Some(Relation::Superseded { own_tail_bytes }) => own_tail_bytes,
+                    Some(Relation::Ahead { bytes }) => Some(bytes),
+                    Some(Relation::Same | Relation::Behind { .. }) => Some(0),
+                    Some(Relation::Supersedes | Relation::Unrelated) | None => None,
+                };
+                out.push(Action::Tell(Event::Following { own_tail_bytes }));
+                self.follow.rejoining =
+                    Some(Held { replid: facts.replid, offset: facts.offset, own_tail_bytes });
                 self.monitor.forget_info();
                 self.monitor.demand_info(out);
             }
@@ -159,13 +159,6 @@ impl Node {
         if self.monitor.is_primary() {
             self.follow.link_down_since = None;
             return;
-        }
-        // What was written between the last INFO of the primary and the command that ended it.
-        let facts = self.own_facts();
-        if let Some(before) = &mut self.follow.rejoining
-            && before.replid == facts.replid
-        {
-            before.offset = before.offset.max(facts.offset);
         }
         if self.monitor.link_up() {
             self.follow.link_down_since = None;

@@ -124,6 +124,7 @@ impl Redis {
                 self.replid = self.replid.wrapping_add(1).max(1);
             }
             Query::Follow => {
+                let before = self.info(config);
                 self.primary = false;
                 self.follows_peer = true;
                 self.link_up = false;
@@ -135,6 +136,7 @@ impl Redis {
                     self.second_offset = peer.redis.second_offset;
                     self.keys = u64::from(!peer.redis.empty) * 5;
                 }
+                return Reply::Info(Box::new(before));
             }
             _ => {}
         }

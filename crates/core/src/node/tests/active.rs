@@ -230,7 +230,9 @@ fn a_farewell_is_answered_with_an_advert() {
 
 #[test]
 fn sim_finding_s3_a_machine_that_gave_way_may_have_announced_last() {
-    let mut bench = active();
+    let mut config = config();
+    config.announce.refresh = Duration::ZERO;
+    let mut bench = active_with(config);
     bench.pass_with(7_000, &primary(7));
     bench.done();
     bench.pass_with(1_000, &primary(7));

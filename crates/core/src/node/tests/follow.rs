@@ -111,8 +111,14 @@ fn sim_finding_s2_what_a_cut_off_machine_alone_had_is_told_when_it_is_overwritte
     let mut bench = active();
     bench.report(peer_report(State::Backup, false, 1));
     bench.feed(Input::LinkChanged(false));
-    bench.redis(RedisInput::Reply(Query::Follow, Reply::Ok));
-    // Written between the last look and the command.
+    bench.told();
+    assert!(bench.take_queries().contains(&Query::Follow));
+    // Written between the last look and the command, whose answer says so.
+    let before = Info { master_repl_offset: Some(1047), ..primary(7) };
+    bench.redis(RedisInput::Reply(Query::Follow, Reply::Info(Box::new(before))));
+    let told = "told Redis to replicate from the peer; up to 47 bytes of the stream are only here \
+                and will be overwritten";
+    assert_eq!(bench.told(), [told]);
     let mut cut_off = replica(7);
     cut_off.master_link_status = Some(LinkStatus::Down);
     cut_off.slave_repl_offset = Some(1047);

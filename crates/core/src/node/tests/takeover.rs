@@ -210,3 +210,17 @@ fn every_reason_not_to_take_over_is_a_sentence() {
     bench.report(unrelated);
     assert_eq!(bench.node.state(), State::Unfit, "{}", bench.node.reason);
 }
+
+#[test]
+fn sim_finding_w1_a_machine_that_stood_still_gives_its_peer_that_time() {
+    // Three intervals and the skew after the last advert, of which this machine missed a part.
+    let mut bench = standby();
+    bench.advert(100);
+    bench.pass_with(50, &replica(7));
+    bench.now = bench.now + Duration::from_millis(270);
+    bench.feed(Input::Deadline);
+    bench.pass_with(100, &replica(7));
+    assert_eq!(bench.node.state(), State::Backup, "its next advert is on its way");
+    bench.pass_with(300, &replica(7));
+    assert_eq!(bench.node.state(), State::TakingOver, "there is none");
+}
