@@ -22,6 +22,7 @@ const LEAVING_TOLD_FOR: Duration = Duration::from_secs(2);
 
 /// The Active state.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Active {
     /// The kernel serves the address until then, if nothing renews it.
     fence_until: Time,
@@ -49,6 +50,7 @@ impl Active {
 
 /// Leaving the address: done when the kernel has confirmed it.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Leave {
     cause: Cause,
     noticed_at: Time,

@@ -22,6 +22,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// The replica's side of the pair.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Follow {
     asked_at: Option<Time>,
     retry_at: Option<Time>,
