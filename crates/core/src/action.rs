@@ -13,6 +13,7 @@ pub type Actions = Vec<Action>;
 
 /// One thing to do. An executor has one match arm for each and decides nothing.
 #[derive(Clone, PartialEq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Action {
     /// Put every virtual address on the interface. Answered by `ActionDone(AddVips)`.
     AddVips,
@@ -74,6 +75,7 @@ pub enum Action {
 
 /// What can be asked of the local Redis.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Query {
     /// `PING`.
     Ping,

@@ -18,6 +18,7 @@ pub enum Level {
 
 /// Something worth a line in the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Event {
     /// The node changed its state.
     StateChanged {
@@ -89,6 +90,7 @@ pub enum Event {
 
 /// The steps of a planned switchover.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum SwitchoverStep {
     /// It would lose something or can't work; why.
     Refused(String),

@@ -41,6 +41,7 @@ const PERSIST_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What the node is doing.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Phase {
     /// Before the first decision.
     Starting {
@@ -65,6 +66,7 @@ enum Phase {
 
 /// One machine of the pair.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Node {
     config: Config,
     phase: Phase,
@@ -366,6 +368,28 @@ impl Node {
             Phase::Active(_) => State::Active,
             Phase::Stopping { .. } | Phase::Stopped => State::Stopping,
         }
+    }
+
+    /// Why it is in that state, for people.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// The step of whatever is under way in that state: of a takeover, of a planned switchover, or
+    /// of leaving the address.
+    pub fn doing(&self) -> Option<&'static str> {
+        match (&self.phase, &self.switchover, &self.leave) {
+            (Phase::TakingOver(takeover), ..) => Some(takeover.step_name()),
+            (Phase::Stopped, ..) => Some("stopped"),
+            (_, Some(switchover), _) => Some(switchover.step_name()),
+            (_, None, Some(_)) => Some("leaving"),
+            _ => None,
+        }
+    }
+
+    /// What it is configured with.
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     fn hear_advert(&mut self, now: Time, src: IpAddr, advert: &Advert, out: &mut Actions) {

@@ -22,6 +22,7 @@ pub const ACL_LINE: &str = "ACL SETUSER keepair on >PASSWORD resetkeys resetchan
 
 /// What is wrong at the moment.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Problems {
     from_settings: Vec<String>,
     from_info: Vec<String>,

@@ -22,6 +22,7 @@ const LEAVING_TOLD_FOR: Duration = Duration::from_secs(2);
 
 /// The Active state.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Active {
     /// The kernel serves the address until then, or would if the fence were not held, unless another
     /// advert is sent.
@@ -50,6 +51,7 @@ impl Active {
 
 /// Leaving the address: done when the kernel has confirmed it.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Leave {
     cause: Cause,
     noticed_at: Time,

@@ -24,6 +24,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// The replica's side of the pair.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Follow {
     asked_at: Option<Time>,
     retry_at: Option<Time>,
@@ -37,6 +38,7 @@ pub(super) struct Follow {
 
 /// What was held when Redis was told to follow.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Held {
     replid: [u8; 20],
     /// Of the last byte.

@@ -30,6 +30,7 @@ const HOLD_MAX: Duration = Duration::from_millis(500);
 const CATCH_UP_LOOK: Duration = Duration::from_micros(300);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Step {
     /// For connections that were just made.
     Holding { until: Time },
@@ -45,6 +46,7 @@ enum Step {
 
 /// A switchover under way on the machine that is, or was, Active.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Switchover {
     step: Step,
     deadline: Time,
@@ -57,6 +59,17 @@ impl Switchover {
         match self.step {
             Step::Holding { until } => until,
             _ => self.deadline,
+        }
+    }
+
+    /// For people.
+    pub(super) fn step_name(&self) -> &'static str {
+        match self.step {
+            Step::Holding { .. } => "holding new connections",
+            Step::Pausing => "pausing writes",
+            Step::Measuring { .. } => "measuring",
+            Step::CatchingUp { .. } => "waiting for the last byte",
+            Step::HandedOver => "handed over",
         }
     }
 }
