@@ -46,10 +46,12 @@ pub enum Event {
     },
     /// A takeover is complete.
     TookOver(Failover),
-    /// Redis was told to replicate from the peer.
-    Following {
-        /// Bytes of the stream that only this machine holds; `None` when nothing tells.
-        own_tail_bytes: Option<i64>,
+    /// Redis is told to replicate from the peer.
+    Following,
+    /// Redis is a replica now, and what only this machine holds will be overwritten.
+    OwnTail {
+        /// Of the stream; `None` when nothing tells.
+        bytes: Option<i64>,
     },
     /// The local Redis replicates from the peer.
     Rejoined {
@@ -146,16 +148,12 @@ impl fmt::Display for Event {
                 }
                 Ok(())
             }
-            Event::Following { own_tail_bytes } => {
-                write!(f, "told Redis to replicate from the peer")?;
-                match own_tail_bytes {
-                    Some(0) => Ok(()),
-                    Some(bytes) => write!(
-                        f,
-                        "; up to {bytes} bytes of the stream are only here and will be overwritten"
-                    ),
-                    None => write!(f, "; what is only here will be overwritten, if anything is"),
-                }
+            Event::Following => write!(f, "told Redis to replicate from the peer"),
+            Event::OwnTail { bytes: Some(bytes) } => {
+                write!(f, "up to {bytes} bytes of the stream are only here and will be overwritten")
+            }
+            Event::OwnTail { bytes: None } => {
+                write!(f, "what is only here will be overwritten, if anything is")
             }
             Event::Rejoined { full_resync: false, .. } => write!(f, "rejoined by partial resync"),
             Event::Rejoined { full_resync: true, own_tail_bytes } => {

@@ -100,6 +100,7 @@ impl Node {
         }
         self.follow.asked_at = Some(now);
         self.held_run_id = self.held_run_id.filter(|_| cut_off);
+        out.push(Action::Tell(Event::Following));
         out.push(Action::AskRedis(Query::Follow));
     }
 
@@ -121,6 +122,7 @@ impl Node {
             self.config.peer().name
         ))));
         out.push(Action::AskRedis(Query::Promote));
+        out.push(Action::Tell(Event::Following));
         out.push(Action::AskRedis(Query::Follow));
     }
 
@@ -138,7 +140,9 @@ impl Node {
                     Some(Relation::Same | Relation::Behind { .. }) => Some(0),
                     Some(Relation::Supersedes | Relation::Unrelated) | None => None,
                 };
-                out.push(Action::Tell(Event::Following { own_tail_bytes }));
+                if own_tail_bytes != Some(0) {
+                    out.push(Action::Tell(Event::OwnTail { bytes: own_tail_bytes }));
+                }
                 self.follow.rejoining =
                     Some(Held { replid: facts.replid, offset: facts.offset, own_tail_bytes });
                 self.monitor.forget_info();

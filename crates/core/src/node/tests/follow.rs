@@ -116,8 +116,7 @@ fn sim_finding_s2_what_a_cut_off_machine_alone_had_is_told_when_it_is_overwritte
     // Written between the last look and the command, whose answer says so.
     let before = Info { master_repl_offset: Some(1047), ..primary(7) };
     bench.redis(RedisInput::Reply(Query::Follow, Reply::Info(Box::new(before))));
-    let told = "told Redis to replicate from the peer; up to 47 bytes of the stream are only here \
-                and will be overwritten";
+    let told = "up to 47 bytes of the stream are only here and will be overwritten";
     assert_eq!(bench.told(), [told]);
     let mut cut_off = replica(7);
     cut_off.master_link_status = Some(LinkStatus::Down);
