@@ -1,10 +1,14 @@
 # `make demo` shows a failover of a real Redis pair, `make test` passes the tests. Both install what
 # they need: Debian's packages below, and the pinned Rust toolchain's own crates.
 .DELETE_ON_ERROR:
-.PHONY: demo test bench check deny fmt setup release sim
+.PHONY: demo test bench check coverage deny fmt fuzz mutants setup release sim
 
 PACKAGES := gcc iproute2 libc6-dev nftables openssl redis-server util-linux
 CARGO    ?= cargo
+# For `make fuzz`: how long for each target, and which.
+FUZZ_SECONDS ?= 600
+TARGET       ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
+FUZZ_FLAGS   := -max_len=8192 -timeout=10 -malloc_limit_mb=64 -print_final_stats=1
 SUDO     := $(if $(filter 0,$(shell id -u)),,sudo)
 
 demo: setup release
@@ -12,9 +16,10 @@ demo: setup release
 
 test: setup check
 	$(CARGO) build --workspace --locked
-	$(CARGO) build --release --locked -p keepair -p keepair-lab
+	$(CARGO) build --release --locked -p keepair -p keepair-lab -p keepair-sim
 	$(CARGO) test --workspace --locked --no-fail-fast
-	$(CARGO) run --release --locked -q -p keepair-sim -- --seeds 0..500
+	target/release/keepair-sim --seeds 0..20000
+	mutants/run --check
 	target/release/keepair-lab test
 
 # Medians of five runs of every fault, as the README's table shows them.
@@ -34,11 +39,33 @@ deny:
 fmt:
 	$(CARGO) fmt --all
 
-sim:
-	$(CARGO) run --release --locked -p keepair-sim -- --seeds 0..1000
+sim: release
+	target/release/keepair-sim --seeds 0..20000
+
+# Plants every mistake of mutants/ and lets the simulator look for it; prints a table.
+mutants: setup
+	mutants/run
+
+# Which lines of the core the unit tests and the simulator run; installs LLVM's tools.
+coverage: setup
+	bench/coverage.sh
+
+# Lets every corpus grow, then keeps of it the smallest files that reach all the code it reached.
+# Not part of `make test`, which replays the corpora on the pinned toolchain: this needs a nightly.
+fuzz: PACKAGES += g++
+fuzz: setup
+	rustup run nightly rustc --version || rustup toolchain install nightly --profile minimal
+	$(CARGO) fuzz --version || $(CARGO) install --locked cargo-fuzz
+	cd fuzz && for target in $(TARGET); do \
+	  mkdir -p grown/$$target regressions/$$target || exit; \
+	  $(CARGO) +nightly fuzz run $$target grown/$$target corpus/$$target seeds/$$target \
+	    regressions/$$target -- $(FUZZ_FLAGS) -max_total_time=$(FUZZ_SECONDS) || exit; \
+	  cp -r grown/$$target/. corpus/$$target || exit; \
+	  $(CARGO) +nightly fuzz cmin $$target -- -use_counters=0 || exit; \
+	done
 
 release:
-	$(CARGO) build --release --locked -p keepair -p keepair-lab
+	$(CARGO) build --release --locked -p keepair -p keepair-lab -p keepair-sim
 
 # Installs what is missing, and nothing else. A server that a package would start is not wanted.
 setup:

@@ -13,6 +13,7 @@ pub type Actions = Vec<Action>;
 
 /// One thing to do. An executor has one match arm for each and decides nothing.
 #[derive(Clone, PartialEq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Action {
     /// Put every virtual address on the interface. Answered by `ActionDone(AddVips)`.
     AddVips,
@@ -74,6 +75,7 @@ pub enum Action {
 
 /// What can be asked of the local Redis.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Query {
     /// `PING`.
     Ping,
@@ -83,7 +85,8 @@ pub enum Query {
     Settings,
     /// `REPLICAOF NO ONE`.
     Promote,
-    /// `REPLICAOF` the peer, and drop ordinary and pub/sub clients, in one transaction.
+    /// `INFO`, then `REPLICAOF` the peer, and drop ordinary and pub/sub clients, in one transaction:
+    /// the answer is the last state of the primary that it was, if it was one.
     Follow,
     /// `CLIENT PAUSE <ms> WRITE` (Redis 6.2 and later).
     PauseWrites(Duration),

@@ -9,20 +9,24 @@ use core::time::Duration;
 
 /// A virtual router identifier, 1 to 255 (RFC 9568 section 5.2.3).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Vrid(pub u8);
 
 /// A VRRP priority, 1 to 254 for a configured node; 0 on the wire means "leaving" and 255 "owner"
 /// (RFC 9568 section 5.2.4).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Priority(pub u8);
 
 /// How many times an address was handed to a new primary. The larger generation holds the newer
 /// history of the pair; 0 means "was never a member".
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Generation(pub u64);
 
 /// A virtual address with its prefix length in bits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Vip {
     /// The address itself.
     pub address: IpAddr,
@@ -32,6 +36,7 @@ pub struct Vip {
 
 /// One of the two machines.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Member {
     /// The operator's name for it.
     pub name: String,
@@ -43,6 +48,7 @@ pub struct Member {
 
 /// Everything `Node` is configured with. Both machines hold the same values but for `me`.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Config {
     /// The virtual router.
     pub vrid: Vrid,
@@ -71,23 +77,30 @@ pub struct Config {
 
 /// Gratuitous ARP and unsolicited neighbour advertisements after a takeover.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Announce {
     /// How many rounds, the first one included.
     pub repeats: u32,
     /// Between the first and the second round; doubles with each.
     pub interval: Duration,
-    /// Between rounds after those, as long as the address is held; zero for none.
+    /// Between rounds after those, as long as the address is held; zero for none. A host or a switch
+    /// that heard none of the first rounds would go on asking the old machine until its entry ages.
     pub refresh: Duration,
 }
 
 impl Default for Announce {
     fn default() -> Self {
-        Announce { repeats: 8, interval: Duration::from_millis(20), refresh: Duration::ZERO }
+        Announce {
+            repeats: 8,
+            interval: Duration::from_millis(20),
+            refresh: Duration::from_secs(5),
+        }
     }
 }
 
 /// Deadlines and periods.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Timing {
     /// PING period on the local connection.
     pub ping_interval: Duration,

@@ -18,6 +18,7 @@ pub enum Level {
 
 /// Something worth a line in the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Event {
     /// The node changed its state.
     StateChanged {
@@ -45,15 +46,20 @@ pub enum Event {
     },
     /// A takeover is complete.
     TookOver(Failover),
-    /// Redis was told to replicate from the peer.
-    Following {
-        /// Bytes of the stream that only this machine held, as far as known.
-        own_tail_bytes: i64,
+    /// Redis is told to replicate from the peer.
+    Following,
+    /// Redis is a replica now, and what only this machine holds will be overwritten.
+    OwnTail {
+        /// Of the stream; `None` when nothing tells.
+        bytes: Option<i64>,
     },
     /// The local Redis replicates from the peer.
     Rejoined {
         /// A full resync was seen on the way.
         full_resync: bool,
+        /// Bytes of the stream that only this machine held, and no machine holds now; `None` when
+        /// nothing tells.
+        own_tail_bytes: Option<i64>,
     },
     /// This machine's data belongs to a newer generation now.
     GenerationChanged(Generation),
@@ -86,6 +92,7 @@ pub enum Event {
 
 /// The steps of a planned switchover.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum SwitchoverStep {
     /// It would lose something or can't work; why.
     Refused(String),
@@ -141,16 +148,27 @@ impl fmt::Display for Event {
                 }
                 Ok(())
             }
-            Event::Following { own_tail_bytes: 0 } => {
-                write!(f, "told Redis to replicate from the peer")
+            Event::Following => write!(f, "told Redis to replicate from the peer"),
+            Event::OwnTail { bytes: Some(bytes) } => {
+                write!(f, "up to {bytes} bytes of the stream are only here and will be overwritten")
             }
-            Event::Following { own_tail_bytes } => write!(
-                f,
-                "told Redis to replicate from the peer; up to {own_tail_bytes} bytes of the stream \
-                 were only here and will be overwritten"
-            ),
-            Event::Rejoined { full_resync: true } => write!(f, "rejoined by full resync"),
-            Event::Rejoined { full_resync: false } => write!(f, "rejoined by partial resync"),
+            Event::OwnTail { bytes: None } => {
+                write!(f, "what is only here will be overwritten, if anything is")
+            }
+            Event::Rejoined { full_resync: false, .. } => write!(f, "rejoined by partial resync"),
+            Event::Rejoined { full_resync: true, own_tail_bytes } => {
+                write!(f, "rejoined by full resync")?;
+                match own_tail_bytes {
+                    Some(0) => Ok(()),
+                    Some(bytes) => {
+                        write!(
+                            f,
+                            "; {bytes} bytes of the stream were only here and are overwritten"
+                        )
+                    }
+                    None => write!(f, "; what was only here is overwritten, if anything was"),
+                }
+            }
             Event::GenerationChanged(generation) => write!(f, "generation {}", generation.0),
             Event::RedisConnected => write!(f, "connected to Redis"),
             Event::RedisLost(reason) => write!(f, "lost Redis: {reason}"),

@@ -12,6 +12,7 @@ use keepair_wire::info::{Info, RunId};
 
 /// One thing that happened. The executor delivers them one at a time.
 #[derive(Clone, PartialEq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Input {
     /// The first input: what an earlier run of the daemon left behind.
     Started(Remains),
@@ -26,6 +27,7 @@ pub enum Input {
         /// TTL or hop limit it arrived with.
         ttl: u8,
         /// The VRRP message.
+        #[cfg_attr(feature = "serde", serde(with = "keepair_wire::hex"))]
         message: Vec<u8>,
     },
     /// A datagram came in on the daemons' own link.
@@ -35,6 +37,7 @@ pub enum Input {
         /// TTL or hop limit it arrived with.
         ttl: u8,
         /// The payload.
+        #[cfg_attr(feature = "serde", serde(with = "keepair_wire::hex"))]
         bytes: Vec<u8>,
     },
     /// The interface gained (`true`) or lost (`false`) its carrier or its administrative state.
@@ -46,6 +49,7 @@ pub enum Input {
         /// The address.
         address: IpAddr,
         /// The claiming station's MAC address.
+        #[cfg_attr(feature = "serde", serde(with = "keepair_wire::hex"))]
         mac: [u8; 6],
     },
     /// The local Redis.
@@ -58,6 +62,7 @@ pub enum Input {
 
 /// What an earlier run left behind, and what only the outside knows.
 #[derive(Clone, PartialEq, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Remains {
     /// A number no other start of a daemon uses.
     pub instance: u64,
@@ -73,6 +78,7 @@ pub struct Remains {
 
 /// What survives a restart of the daemon.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Persisted {
     /// The newest generation this machine's data belongs to.
     pub generation: Generation,
@@ -84,6 +90,7 @@ pub struct Persisted {
 
 /// Facts about the local Redis.
 #[derive(Clone, PartialEq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum RedisInput {
     /// The connection is established, encrypted and authenticated where that is configured.
     Connected,
@@ -99,6 +106,7 @@ pub enum RedisInput {
 
 /// Why there is no connection to Redis.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Lost {
     /// It closed, or was refused: nobody listens.
     Closed,
@@ -110,6 +118,7 @@ pub enum Lost {
 
 /// What a query was answered with.
 #[derive(Clone, PartialEq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Reply {
     /// `+OK`, `+PONG`, or a transaction in which every command succeeded.
     Ok,
@@ -123,6 +132,7 @@ pub enum Reply {
 
 /// Settings that decide whether a failover can work. `None`: could not be read.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Settings {
     /// `requirepass` is set.
     pub requirepass: Option<bool>,
@@ -144,6 +154,7 @@ pub struct Settings {
 
 /// A look at the Redis process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Process {
     /// The state letter of `/proc/PID/stat`; `X` when there is no such process any more.
     pub state: char,
@@ -155,6 +166,7 @@ pub struct Process {
 
 /// Actions whose success the core waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Done {
     /// [`crate::Action::AddVips`].
     AddVips,
@@ -172,6 +184,7 @@ pub enum Done {
 
 /// The world refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Refused {
     /// The fence could not be renewed: the kernel had stopped serving the addresses before.
     Lapsed,
@@ -190,6 +203,7 @@ impl fmt::Display for Refused {
 
 /// What an operator can ask for.
 #[derive(Clone, PartialEq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Operator {
     /// Move the primary to the other machine.
     Switchover,

@@ -51,21 +51,19 @@ pub enum Relation {
     Supersedes,
     /// The peer's is the newer history.
     Superseded {
-        /// Bytes of the stream that only I hold; 0 when the ids don't tell.
-        own_tail_bytes: i64,
+        /// Bytes of the stream that only I hold; `None` when the ids don't tell.
+        own_tail_bytes: Option<i64>,
     },
     /// Two histories, and nothing says which is newer: neither may overwrite the other.
     Unrelated,
 }
 
 impl Relation {
-    /// Bytes that only I hold, if the peer's data may replace mine without losing anything the pair
-    /// has promised to keep.
-    pub fn may_follow(self) -> Option<i64> {
+    /// The peer's data may replace mine without losing anything the pair has promised to keep.
+    pub fn may_follow(self) -> bool {
         match self {
-            Relation::Superseded { own_tail_bytes } => Some(own_tail_bytes),
-            Relation::Same | Relation::Behind { .. } => Some(0),
-            Relation::Ahead { .. } | Relation::Supersedes | Relation::Unrelated => None,
+            Relation::Superseded { .. } | Relation::Same | Relation::Behind { .. } => true,
+            Relation::Ahead { .. } | Relation::Supersedes | Relation::Unrelated => false,
         }
     }
 }
@@ -95,7 +93,10 @@ pub fn compare(mine: &Lineage, peer: &Lineage) -> Relation {
         return match forked_from(peer, mine) {
             Relation::Superseded { .. } => Relation::Supersedes,
             Relation::Same => Relation::Same,
-            _ => Relation::Superseded { own_tail_bytes: 0 },
+            _ => {
+                let own_tail_bytes = m.offset.saturating_add(1).saturating_sub(m.second_offset);
+                Relation::Superseded { own_tail_bytes: Some(own_tail_bytes.max(0)) }
+            }
         };
     }
     if known(&m.replid2)
@@ -108,7 +109,7 @@ pub fn compare(mine: &Lineage, peer: &Lineage) -> Relation {
     // that holds something, whatever its generation.
     match (m.empty, p.empty) {
         (true, true) => {}
-        (true, false) => return Relation::Superseded { own_tail_bytes: 0 },
+        (true, false) => return Relation::Superseded { own_tail_bytes: Some(0) },
         (false, true) => return Relation::Supersedes,
         (false, false) => {}
     }
@@ -117,13 +118,16 @@ pub fn compare(mine: &Lineage, peer: &Lineage) -> Relation {
     if stranger(mine) || stranger(peer) {
         return Relation::Unrelated;
     }
-    let mine = (mine.generation, mine.vouched);
-    let peer = (peer.generation, peer.vouched);
-    match mine.cmp(&peer) {
-        Ordering::Greater => Relation::Supersedes,
-        Ordering::Less => Relation::Superseded { own_tail_bytes: 0 },
-        Ordering::Equal if m.empty && p.empty => Relation::Same,
-        Ordering::Equal => Relation::Unrelated,
+    if m.empty && p.empty {
+        return Relation::Same;
+    }
+    // A generation that is not vouched for says what an earlier process held, not what this one has
+    // read from its file.
+    let known = |side: &Lineage| (side.generation, side.vouched);
+    match known(mine).cmp(&known(peer)) {
+        Ordering::Greater if mine.vouched => Relation::Supersedes,
+        Ordering::Less if peer.vouched => Relation::Superseded { own_tail_bytes: None },
+        _ => Relation::Unrelated,
     }
 }
 
@@ -135,7 +139,7 @@ fn common_ancestor(mine: &RedisFacts, peer: &RedisFacts) -> Option<Relation> {
     let ahead = mine.second_offset.saturating_sub(peer.second_offset);
     match (is_prefix(mine), is_prefix(peer)) {
         (true, true) if ahead == 0 => Some(Relation::Same),
-        (true, _) if ahead <= 0 => Some(Relation::Superseded { own_tail_bytes: 0 }),
+        (true, _) if ahead <= 0 => Some(Relation::Superseded { own_tail_bytes: Some(0) }),
         (_, true) if ahead >= 0 => Some(Relation::Supersedes),
         _ => None,
     }
@@ -153,13 +157,13 @@ fn forked_from(old: &Lineage, new: &Lineage) -> Relation {
     match old.generation.cmp(&new.generation) {
         // `new` was promoted and then not used: nothing of it is lost, and `old` has more.
         _ if wrote_nothing && old_has_more => Relation::Supersedes,
-        Ordering::Less => Relation::Superseded { own_tail_bytes },
+        Ordering::Less => Relation::Superseded { own_tail_bytes: Some(own_tail_bytes) },
         Ordering::Greater if old.vouched => Relation::Supersedes,
-        Ordering::Greater => Relation::Superseded { own_tail_bytes },
+        Ordering::Greater => Relation::Superseded { own_tail_bytes: Some(own_tail_bytes) },
         // Neither has a byte that the other lacks.
         Ordering::Equal if wrote_nothing => Relation::Same,
         Ordering::Equal if old_has_more && !new.vouched => Relation::Supersedes,
-        Ordering::Equal => Relation::Superseded { own_tail_bytes },
+        Ordering::Equal => Relation::Superseded { own_tail_bytes: Some(own_tail_bytes) },
     }
 }
 

@@ -23,8 +23,15 @@ const WATCH_WAITS: [Duration; 3] =
     [Duration::from_millis(100), Duration::from_millis(400), Duration::from_secs(2)];
 const WATCH_AGAIN: Duration = Duration::from_secs(10);
 
+/// Why Redis counts as hung, for people. A name of its own, lest serde want to borrow it from what it
+/// reads.
+pub type HungWhy = &'static str;
+const STOPPED: HungWhy = "its process is stopped";
+const ASLEEP: HungWhy = "its process sleeps and answers nothing";
+
 /// How the local Redis is.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Health {
     /// Not yet known.
     Unknown,
@@ -33,7 +40,7 @@ pub enum Health {
     /// It does not answer right now, and its process is alive.
     Busy,
     /// It is stopped, or its event loop is dead; which.
-    Hung(&'static str),
+    Hung(#[cfg_attr(feature = "serde", serde(deserialize_with = "hung_why"))] HungWhy),
     /// There is no Redis to talk to; why.
     Gone(String),
 }
@@ -46,6 +53,7 @@ impl Health {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Connection {
     Down { retry_at: Time },
     Connecting { give_up_at: Time },
@@ -71,6 +79,7 @@ pub enum Change {
 
 /// Everything known of the local Redis.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Monitor {
     connection: Connection,
     attempt: u32,
@@ -293,6 +302,10 @@ impl Monitor {
             (Query::Settings, Reply::Settings(settings)) => Change::Settings(settings),
             (Query::Settings, _) => Change::None,
             (query, Reply::Error(text)) => Change::Answer(query, Err(text)),
+            (query, Reply::Info(info)) => {
+                self.info = Some(info);
+                Change::Answer(query, Ok(()))
+            }
             (query, _) => Change::Answer(query, Ok(())),
         }
     }
@@ -347,9 +360,9 @@ impl Monitor {
         }
         let idle = self.idle_since.is_some_and(|since| now.since(since) >= timing.hang_timeout);
         let health = if stopped {
-            Health::Hung("its process is stopped")
+            Health::Hung(STOPPED)
         } else if idle {
-            Health::Hung("its process sleeps and answers nothing")
+            Health::Hung(ASLEEP)
         } else {
             Health::Busy
         };
@@ -372,6 +385,16 @@ impl Monitor {
         })
     }
 
+    /// For how many seconds nothing has come of a full synchronisation that is being received.
+    pub fn sync_silent_s(&self) -> Option<i64> {
+        let info = self.info.as_ref()?;
+        // The last of it is followed by the loading, which takes its time.
+        let receiving = info.master_sync_in_progress == Some(true)
+            && info.loading != Some(true)
+            && info.async_loading != Some(true);
+        info.master_sync_last_io_seconds_ago.filter(|_| receiving)
+    }
+
     /// Redis is a replica whose link to its primary is up.
     pub fn link_up(&self) -> bool {
         self.info.as_ref().is_some_and(|info| info.master_link_status == Some(LinkStatus::Up))
@@ -383,6 +406,16 @@ fn lost_text(lost: Lost) -> String {
         Lost::Closed => "nobody listens, or the connection closed".to_string(),
         Lost::AuthFailed(text) | Lost::Failed(text) => text,
     }
+}
+
+/// One of the reasons this program knows.
+#[cfg(feature = "serde")]
+fn hung_why<'de, D: serde::Deserializer<'de>>(from: D) -> Result<HungWhy, D::Error> {
+    let text: String = serde::Deserialize::deserialize(from)?;
+    [STOPPED, ASLEEP]
+        .into_iter()
+        .find(|known| *known == text)
+        .ok_or_else(|| serde::de::Error::custom("an unknown reason for a hang"))
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@ const PERSIST_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What the node is doing.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Phase {
     /// Before the first decision.
     Starting {
@@ -65,6 +66,7 @@ enum Phase {
 
 /// One machine of the pair.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Node {
     config: Config,
     phase: Phase,
@@ -79,6 +81,8 @@ pub struct Node {
     generation: Generation,
     /// The Redis process whose data is known to be of `generation`.
     held_run_id: Option<RunId>,
+    /// The Redis process that was looked at last.
+    seen_run_id: Option<RunId>,
     persisted: Option<Persisted>,
     /// The disk refused; try again then.
     persist_again_at: Option<Time>,
@@ -135,6 +139,7 @@ impl Node {
             unix_ms_offset: 0,
             generation: Generation(0),
             held_run_id: None,
+            seen_run_id: None,
             persisted: None,
             persist_again_at: None,
             peer_has_spoken: false,
@@ -174,7 +179,6 @@ impl Node {
         }
         self.note_lateness(now, &input, out);
         self.leave_if_stalled(now, out);
-        self.note_stall(now, out);
         match input {
             Input::Started(remains) => {
                 self.stale_until = now;
@@ -233,10 +237,8 @@ impl Node {
         sooner(self.switchover.as_ref().map(|switchover| switchover.deadline()));
         sooner(self.follow.deadline());
         match &self.phase {
-            Phase::Starting { until, resume_until } => {
-                sooner(Some(*until));
-                sooner(*resume_until);
-            }
+            // While an earlier run may be taken up, the peer is not waited for.
+            Phase::Starting { until, resume_until } => sooner(Some(resume_until.unwrap_or(*until))),
             Phase::TakingOver(takeover) => sooner(Some(takeover.deadline)),
             Phase::Active(active) => sooner(active.announce_at),
             Phase::Stopping { until } => sooner(Some(*until)),
@@ -368,6 +370,28 @@ impl Node {
         }
     }
 
+    /// Why it is in that state, for people.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// The step of whatever is under way in that state: of a takeover, of a planned switchover, or
+    /// of leaving the address.
+    pub fn doing(&self) -> Option<&'static str> {
+        match (&self.phase, &self.switchover, &self.leave) {
+            (Phase::TakingOver(takeover), ..) => Some(takeover.step_name()),
+            (Phase::Stopped, ..) => Some("stopped"),
+            (_, Some(switchover), _) => Some(switchover.step_name()),
+            (_, None, Some(_)) => Some("leaving"),
+            _ => None,
+        }
+    }
+
+    /// What it is configured with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     fn hear_advert(&mut self, now: Time, src: IpAddr, advert: &Advert, out: &mut Actions) {
         if advert.priority == 0 {
             self.counters.farewells_received += 1;
@@ -375,7 +399,10 @@ impl Node {
             match self.phase {
                 //= https://www.rfc-editor.org/rfc/rfc9568#section-6.4.3
                 //# If the Priority in the ADVERTISEMENT is 0, then: Send an ADVERTISEMENT
-                Phase::Active(_) => self.send_advert(now, out),
+                Phase::Active(_) => {
+                    self.send_advert(now, out);
+                    self.announce_anew(now);
+                }
                 // Skew_Time would keep several backups apart; a pair has only one.
                 Phase::Backup if now >= self.stale_until => self.take_over_from_leaver(now, out),
                 _ => {}
@@ -439,9 +466,16 @@ impl Node {
         self.conflict_since = None;
         if let (Some(timeline), Some(leaving)) = (&mut self.timeline, &report.leaving) {
             timeline.learn(now, leaving);
+            // The farewell came first, and the address is here by now.
+            if let (Phase::Active(_), Some(failover)) = (&self.phase, &mut self.failover) {
+                *failover = timeline.finish(failover.generation, failover.unix_ms);
+            }
         }
-        let age = |failover: &Option<Failover>| failover.as_ref().map(|f| f.unix_ms);
-        if age(&report.failover) >= age(&self.failover) {
+        // The machine that took over adds the last phase later; the peer's copy may be older.
+        let known = |failover: &Option<Failover>| {
+            failover.as_ref().map(|failover| (failover.unix_ms, failover.phases.len()))
+        };
+        if known(&report.failover) > known(&self.failover) {
             self.failover.clone_from(&report.failover);
         }
         self.answer_handshake(now, &report, out);
@@ -484,6 +518,10 @@ impl Node {
         };
         out.push(Action::Tell(Event::RedisLost(text)));
         self.redis_failed(now, out);
+        // Whatever this machine was to the pair: its Redis may be started again without its data.
+        if matches!(self.monitor.health, Health::Gone(_)) && !self.follow.source_closed() {
+            self.close_unseen_source(out);
+        }
     }
 
     fn hear_info(&mut self, now: Time, out: &mut Actions) {
@@ -492,6 +530,13 @@ impl Node {
         }
         if let Some(info) = &self.monitor.info {
             self.problems.info(&self.config, info, self.peer.report.as_ref(), out);
+            let restarted = self.seen_run_id.is_some() && self.seen_run_id != info.run_id;
+            self.seen_run_id = info.run_id;
+            // So quickly that nothing else tells. On the Active machine, leaving closes it.
+            let unseen = restarted && !self.follow.source_closed();
+            if unseen && !matches!(self.phase, Phase::Active(_)) {
+                self.close_unseen_source(out);
+            }
         }
         self.adopt_generation(now, out);
         self.note_rejoin(now);
@@ -572,15 +617,21 @@ impl Node {
 
     fn reload(&mut self, now: Time, config: Config, out: &mut Actions) {
         let vips_changed = !same_vips(&self.config.vips, &config.vips);
-        if vips_changed && matches!(self.phase, Phase::Active(_)) {
-            // The executor has already been given the new list, and has taken off what is gone. A
-            // new address has no right yet that could be renewed.
-            self.reopen_fence(now, out);
-            out.push(Action::AddVips);
-            out.push(Action::Announce);
-        }
         self.config = config;
-        if self.timers.advert_at.is_some() {
+        if let Phase::Active(active) = &self.phase {
+            // The right first, then the advert: with a shorter interval the peer's patience is
+            // shorter from that advert on.
+            match (active.fence_held, vips_changed) {
+                (true, _) => {}
+                (false, false) => self.renew_fence(now, out),
+                // A new address has no right yet that could be renewed.
+                (false, true) => self.reopen_fence(now, out),
+            }
+            if vips_changed {
+                // The executor has already been given the new list, and has taken off what is gone.
+                out.push(Action::AddVips);
+                out.push(Action::Announce);
+            }
             self.timers.advert_at = Some(now);
         }
         out.push(Action::Tell(Event::Reloaded));
@@ -602,37 +653,33 @@ impl Node {
         }
     }
 
-    /// After a long sleep, old packets are no news: timers begin anew, and a farewell from before is
-    /// not acted upon.
-    fn note_stall(&mut self, now: Time, out: &mut Actions) {
-        let down = vrrp::active_down(self.config.own().priority.0, self.peer.advert_interval);
-        let slept = now.since(self.handled_at) > down;
-        self.handled_at = now;
-        if !slept {
-            return;
-        }
-        self.stale_until = now + self.peer.advert_interval;
-        if let Some(at) = &mut self.timers.active_down_at {
-            *at = now + down;
-        }
-        if matches!(self.phase, Phase::TakingOver(_)) {
-            // Whoever left may have lost patience and taken the address back.
-            self.takeover_failed(now, "this daemon did not run for a while".to_string(), out);
-        }
-    }
-
+    /// A daemon or a machine that did not run heard nothing meanwhile: what the peer sent may be lost,
+    /// or may still wait in the socket.
     fn note_lateness(&mut self, now: Time, input: &Input, out: &mut Actions) {
-        if *input != Input::Deadline {
-            return;
-        }
         let late = now.since(self.deadline());
+        let slept = now.since(core::mem::replace(&mut self.handled_at, now));
         if late < (self.config.advert_interval / 4).max(Duration::from_millis(5)) {
             return;
         }
-        self.counters.timers_late += 1;
-        if self.late_told_at.is_none_or(|at| now.since(at) >= Duration::from_secs(1)) {
-            self.late_told_at = Some(now);
-            out.push(Action::Tell(Event::TimerLate { by: late }));
+        if *input == Input::Deadline {
+            self.counters.timers_late += 1;
+            if self.late_told_at.is_none_or(|at| now.since(at) >= Duration::from_secs(1)) {
+                self.late_told_at = Some(now);
+                out.push(Action::Tell(Event::TimerLate { by: late }));
+            }
+        }
+        let down = vrrp::active_down(self.config.own().priority.0, self.peer.advert_interval);
+        if let Some(at) = &mut self.timers.active_down_at {
+            *at = (*at + slept).min(now + down);
+        }
+        if slept <= down {
+            return;
+        }
+        // Old packets are no news: a farewell from before is not acted upon.
+        self.stale_until = now + self.peer.advert_interval;
+        if matches!(self.phase, Phase::TakingOver(_)) {
+            // Whoever left may have lost patience and taken the address back.
+            self.takeover_failed(now, "this daemon did not run for a while".to_string(), out);
         }
     }
 

@@ -11,6 +11,7 @@ const HEARD_FOR: Duration = Duration::from_secs(1);
 
 /// The other machine, as seen from here.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Peer {
     /// Its newest report.
     pub report: Option<Report>,

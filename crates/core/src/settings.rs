@@ -22,6 +22,7 @@ pub const ACL_LINE: &str = "ACL SETUSER keepair on >PASSWORD resetkeys resetchan
 
 /// What is wrong at the moment.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Problems {
     from_settings: Vec<String>,
     from_info: Vec<String>,
@@ -151,3 +152,6 @@ pub fn version(info: &Info) -> Option<(u8, u8)> {
     let mut parts = text.split('.');
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
+
+#[cfg(test)]
+mod tests;

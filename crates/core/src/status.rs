@@ -52,6 +52,7 @@ pub struct Member {
 
 /// Counts since the daemon started.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Counters {
     /// Adverts sent, farewells not included.
     pub adverts_sent: u64,

@@ -6,6 +6,7 @@ use core::time::Duration;
 
 /// An instant in microseconds since an arbitrary origin of the executor's monotonic clock.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Time(pub u64);
 
 impl Time {

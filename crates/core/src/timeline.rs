@@ -6,6 +6,7 @@ use keepair_wire::peer::{Cause, Failover, Leaving, Phase};
 
 /// A failover being measured.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Timeline {
     /// What set it off.
     pub cause: Cause,

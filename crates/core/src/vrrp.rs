@@ -17,6 +17,7 @@ pub const TTL: u8 = 255;
 
 /// Why a packet was dropped although it arrived. The first four are RFC 9568 section 7.1's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Drop {
     /// The TTL or hop limit is not 255: it crossed a router, or somebody pretends.
     Ttl(u8),
@@ -158,6 +159,7 @@ pub fn advert(config: &Config, priority: u8) -> Advert {
 
 /// The two timers of section 6.2, as points in time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Timers {
     /// Adver_Timer: set in Active only.
     pub advert_at: Option<Time>,

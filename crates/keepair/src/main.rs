@@ -8,6 +8,8 @@ mod access;
 mod control;
 mod notes;
 mod operate;
+mod record;
+mod replay;
 mod run;
 mod store;
 mod view;
@@ -44,7 +46,14 @@ enum Command {
         /// Where to keep what must survive a restart.
         #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
         state_dir: PathBuf,
+        #[command(flatten)]
+        recording: Recording,
     },
+    /// Walk a record of `run --record` through the same core: what was decided, when and why.
+    ///
+    /// Ends with 0 if every decision is the recorded one, with 1 if one differs, with 2 if the
+    /// record can't be read to its end.
+    Replay(replay::Options),
     /// Check a configuration file and show every mistake in it.
     Check {
         /// The configuration file.
@@ -84,9 +93,30 @@ struct RunDir {
     run_dir: PathBuf,
 }
 
+#[derive(Args)]
+struct Recording {
+    /// Record everything the core is told, for `keepair replay`: into FILE, and FILE.1 when it is
+    /// full.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// What FILE and FILE.1 may take together.
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", requires = "record",
+          value_parser = record::parse_size)]
+    record_size: u64,
+}
+
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Run { config, dirs, state_dir } => run::run(&config, &dirs.run_dir, &state_dir),
+        Command::Run { config, dirs, state_dir, recording } => {
+            let record = recording.record.as_deref().map(|file| (file, recording.record_size));
+            run::run(&config, &dirs.run_dir, &state_dir, record)
+        }
+        Command::Replay(options) => {
+            return replay::replay(&options).unwrap_or_else(|error| {
+                eprintln!("keepair: {}", replay::printable(&format!("{error:#}")));
+                ExitCode::from(2)
+            });
+        }
         Command::Check { file } => run::check(&file),
         Command::Status { json, watch, dirs } => operate::status(&dirs.run_dir, json, watch),
         Command::Switchover { to, dirs } => operate::switchover(&dirs.run_dir, to.as_deref()),

@@ -31,6 +31,7 @@ use crate::access;
 use crate::control::{self, Control};
 use crate::notes::{self, Hub};
 use crate::operate;
+use crate::record;
 use crate::store::{self, Store};
 
 /// Real-time priority of the thread that sends adverts: above ordinary programs, below the
@@ -68,7 +69,14 @@ fn read(file: &Path) -> anyhow::Result<Config> {
 }
 
 /// `keepair run`.
-pub(crate) fn run(file: &Path, run_dir: &Path, state_dir: &Path) -> anyhow::Result<()> {
+///
+/// `recording`: the file to record to, and the most it may take, in bytes.
+pub(crate) fn run(
+    file: &Path,
+    run_dir: &Path,
+    state_dir: &Path,
+    recording: Option<(&Path, u64)>,
+) -> anyhow::Result<()> {
     // Before anything secret is read.
     realtime::forbid_core_dumps().context("could not forbid core dumps")?;
     let config = read(file)?;
@@ -87,6 +95,8 @@ pub(crate) fn run(file: &Path, run_dir: &Path, state_dir: &Path) -> anyhow::Resu
         anyhow!("there is no interface `{}`; `ip link` lists those there are", config.interface)
     })?;
     let redis_access = access::load(&config, me)?;
+    let recording =
+        recording.map(|(path, size_bytes)| record::open(path, size_bytes)).transpose()?;
 
     let (sender, requests) = sync_channel(64);
     let wake = Arc::new(Wake::new()?);
@@ -136,8 +146,13 @@ pub(crate) fn run(file: &Path, run_dir: &Path, state_dir: &Path) -> anyhow::Resu
         interface: config.interface.clone(),
         link: link.clone(),
     });
-    let node = Node::new(core_config, Time(realtime::monotonic_us()));
-    let reactor = Reactor::new(node, executor, monitor, wake, requests)?;
+    let now = Time(realtime::monotonic_us());
+    let node = Node::new(core_config, now);
+    let (recorder, writer) = recording.map(|record| record.begin(&node, now)).unzip();
+    let mut reactor = Reactor::new(node, executor, monitor, wake, requests)?;
+    if let Some(recorder) = recorder {
+        reactor = reactor.watched_by(Box::new(recorder));
+    }
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let remains = Remains {
         instance: u64::from_ne_bytes(instance),
@@ -152,6 +167,10 @@ pub(crate) fn run(file: &Path, run_dir: &Path, state_dir: &Path) -> anyhow::Resu
     let noting = {
         let (mailbox, hub) = (mailbox.clone(), hub.clone());
         spawn("notes").spawn(move || notes::work(&note_receiver, &store, &mailbox, &hub))?
+    };
+    let recording = match writer {
+        Some(writer) => Some(spawn("record").spawn(move || writer.work())?),
+        None => None,
     };
     let control = Control { mailbox: mailbox.clone(), hub, group };
     spawn("service-manager").spawn(move || notes::vouch(&rounds))?;
@@ -187,6 +206,7 @@ pub(crate) fn run(file: &Path, run_dir: &Path, state_dir: &Path) -> anyhow::Resu
     }
     let result = reacting.join();
     let _ = noting.join();
+    let _ = recording.map(|thread| thread.join());
     match result {
         Ok(result) => result.context("the main loop ended"),
         Err(_) => bail!("the main loop broke; the kernel stops serving the addresses by itself"),

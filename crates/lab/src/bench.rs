@@ -12,6 +12,7 @@ use crate::check::{self, Run, ms};
 use crate::fault::{Bound, Fault, available_mb};
 use crate::journal::Journal;
 use crate::measure::micros;
+use crate::parity::Courses;
 use crate::report::{Cell, Style, Tone};
 use crate::rig::{Rig, RigPlan};
 use crate::scenario::{self, OnStart, Pace};
@@ -22,6 +23,8 @@ use crate::tools::Tools;
 pub struct Session {
     /// The programs.
     pub tools: Tools,
+    /// What the simulator knows; `None` where nobody asked it.
+    pub courses: Option<Courses>,
     /// The ordinary set-up.
     pub plan: RigPlan,
     /// The client.
@@ -50,6 +53,7 @@ impl Session {
         let rig = None;
         Self {
             tools,
+            courses: None,
             plan,
             pace,
             journal,
@@ -80,7 +84,12 @@ impl Session {
     pub fn run(&mut self, fault: &Fault, on_start: OnStart<'_>) -> Result<Run> {
         let pace = self.pace;
         let rig = self.set_up(fault.setup.plan(&self.plan))?;
-        let outcome = scenario::run(rig, fault, pace, on_start);
+        let mut outcome = scenario::run(rig, fault, pace, on_start);
+        if let (Ok(run), Some(courses)) = (&mut outcome, &self.courses)
+            && !run.seen.after.is_empty()
+        {
+            run.checks.push(courses.check(fault.name, &run.seen));
+        }
         let broken = match &outcome {
             Ok(run) => run.seen.error.is_some() || run.seen.after.is_empty(),
             Err(_) => true,

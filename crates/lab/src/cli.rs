@@ -13,6 +13,7 @@ use crate::check::{Run, failures, ms, rejoined};
 use crate::fault::{self, After, Bound, FAULTS, Fault};
 use crate::journal::Journal;
 use crate::measure::{Spacing, micros};
+use crate::parity::Courses;
 use crate::report::{self, Style, Tone, say};
 use crate::rig::{Rig, RigPlan};
 use crate::sandbox::{self, Entered};
@@ -170,7 +171,12 @@ fn start(cli: Cli) -> Result<u8> {
             ok
         }
         Mode::Test { .. } => {
+            let missing = "keepair-sim: not next to this program (cargo build --release)";
+            let simulator = tools.simulator.clone();
+            let simulator = simulator.ok_or_else(|| CannotRun(missing.to_owned()))?;
+            let courses = Courses::ask(&simulator)?;
             let mut session = Session::new(tools, plan, pace, scratch);
+            session.courses = Some(courses);
             let ok = test(&mut session, &faults);
             finish(&session, ok, options.keep)?;
             ok

@@ -20,6 +20,7 @@ pub mod journal;
 pub mod measure;
 pub mod namespace;
 pub mod network;
+pub mod parity;
 pub mod redis;
 pub mod report;
 pub mod rig;

@@ -29,6 +29,8 @@ pub struct Tools {
     pub nft: Option<PathBuf>,
     /// `keepair`, the program under test; absent where only the lab itself is measured.
     pub keepair: Option<PathBuf>,
+    /// `keepair-sim`, next to this program: what it knows is compared with what is seen here.
+    pub simulator: Option<PathBuf>,
 }
 
 /// Looks everything up; `keepair` is the path given, or the file next to the lab's own executable.
@@ -72,7 +74,8 @@ pub fn find(
     match (ip, server) {
         (Some(ip), Some(redis)) if missing.is_empty() => {
             let redis_is_old = is_old(&redis);
-            Ok(Tools { ip, redis, redis_is_old, nft: which("nft"), keepair: daemon })
+            let (nft, simulator) = (which("nft"), beside_us("keepair-sim"));
+            Ok(Tools { ip, redis, redis_is_old, nft, keepair: daemon, simulator })
         }
         _ => Err(CannotRun(format!("the lab lacks:\n  {}", missing.join("\n  ")))),
     }

@@ -61,6 +61,17 @@ impl Mailbox {
     }
 }
 
+/// Sees what the core is told and what it decides, in the real-time thread: it must not wait.
+pub trait Witness: Send {
+    /// The node is about to take this input in.
+    fn told(&mut self, now: Time, input: &Input);
+    /// What it decided; none of it has been done yet.
+    fn decided(&mut self, actions: &Actions);
+    /// All that is to be done has been done: the thread is about to wait. What takes a while has
+    /// its place here.
+    fn rests(&mut self, node: &Node);
+}
+
 /// Bytes a packet of ours can have at the most; longer ones are cut and then fail their checks.
 const PACKET_BYTES_MAX: usize = 2048;
 /// Packets and notices taken from one socket before the others have their turn.
@@ -79,6 +90,7 @@ pub struct Reactor {
     inputs: VecDeque<Input>,
     actions: Actions,
     link_up: bool,
+    witness: Option<Box<dyn Witness>>,
 }
 
 /// What became ready, by its place among the polled descriptors.
@@ -117,7 +129,13 @@ impl Reactor {
             inputs: VecDeque::with_capacity(64),
             actions: Actions::with_capacity(64),
             link_up,
+            witness: None,
         })
+    }
+
+    /// Shows it every input from the first one on.
+    pub fn watched_by(self, witness: Box<dyn Witness>) -> Reactor {
+        Reactor { witness: Some(witness), ..self }
     }
 
     /// Runs until the core exits, then leaves nothing behind.
@@ -141,6 +159,9 @@ impl Reactor {
             // else from this processor.
             let soonest = now() + REST;
             self.timer.set(self.node.deadline().max(soonest).as_us())?;
+            if let Some(witness) = &mut self.witness {
+                witness.rests(&self.node);
+            }
             for source in self.wait()? {
                 self.collect(source)?;
                 self.work_off();
@@ -157,7 +178,14 @@ impl Reactor {
     /// until the list is done.
     fn work_off(&mut self) {
         while let Some(input) = self.inputs.pop_front() {
-            self.node.handle(now(), input, &mut self.actions);
+            let now = now();
+            if let Some(witness) = &mut self.witness {
+                witness.told(now, &input);
+            }
+            self.node.handle(now, input, &mut self.actions);
+            if let Some(witness) = &mut self.witness {
+                witness.decided(&self.actions);
+            }
             for action in self.actions.drain(..) {
                 self.executor.perform(action, &mut self.inputs);
             }

@@ -21,6 +21,7 @@ pub mod host;
 pub mod kernel;
 pub mod network;
 pub mod options;
+pub mod parity;
 mod process;
 mod queue;
 pub mod redis;

@@ -21,6 +21,9 @@ struct Arguments {
     /// Tell a directed scenario; `list` names them.
     #[arg(long, conflicts_with_all = ["seed", "seeds"])]
     scenario: Option<String>,
+    /// Print the courses that the lab's faults take, for `keepair-lab test`.
+    #[arg(long, conflicts_with_all = ["seed", "seeds", "scenario"])]
+    courses: bool,
     /// How faults follow each other; each seed decides, when not given.
     #[arg(long)]
     style: Option<Faults>,
@@ -42,6 +45,9 @@ fn main() -> ExitCode {
         Faults::Overlapping => Style::Overlapping,
     });
     let draw = Draw { style };
+    if arguments.courses {
+        return output::courses();
+    }
     match (arguments.seed, arguments.seeds, arguments.scenario) {
         (Some(seed), _, _) => output::one_seed(seed, draw),
         (_, Some(range), _) => {

@@ -2,6 +2,7 @@
 
 use crate::many;
 use keepair_sim::World;
+use keepair_sim::parity;
 use keepair_sim::scenario;
 use keepair_sim::sometimes::Situation;
 use keepair_sim::swarm::{Draw, Plan, Style};
@@ -79,6 +80,24 @@ pub(crate) fn many_seeds(range: &str, draw: Draw, elapsed: &dyn Fn() -> Duration
         show!("never seen: {}", never.join("; "));
     }
     ExitCode::from(u8::from(!summary.failed.is_empty() || !proves))
+}
+
+/// The courses of the lab's faults, for the lab to read.
+pub(crate) fn courses() -> ExitCode {
+    for (name, script) in parity::FAULTS {
+        match parity::courses(name, *script) {
+            Ok(courses) => {
+                for (course, count) in courses {
+                    show!("{name} {} {count}", course.words());
+                }
+            }
+            Err(failure) => {
+                show!("FAILED: {failure}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 /// A directed scenario.

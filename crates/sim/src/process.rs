@@ -129,7 +129,15 @@ impl World {
         let redis = &mut self.hosts[host].redis;
         if redis.process == Process::Stopped {
             redis.process = Process::Running;
-            let waiting = redis.waiting();
+            // The event loop reads the connections it knows before it accepts new ones: what the
+            // daemon asked meanwhile comes before the writes of clients that connected meanwhile,
+            // unless these were connected before.
+            if self.rng.chance(500) {
+                let inbox = &mut self.hosts[host].redis.inbox;
+                let of_client = |message: &Message| matches!(message, Message::Write(..));
+                inbox.make_contiguous().sort_by_key(of_client);
+            }
+            let waiting = self.hosts[host].redis.waiting();
             if !waiting.is_empty() {
                 self.redis_notes(host, &Note::Burst(waiting));
             }

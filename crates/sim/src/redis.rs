@@ -199,6 +199,8 @@ pub struct Redis {
     pub files: Files,
     /// The data.
     pub data: Writes,
+    /// INFO `sync_full` and `sync_partial_ok`.
+    pub synced: (u64, u64),
     pid: u32,
     run_id: RunId,
     loading: bool,
@@ -234,6 +236,7 @@ impl Redis {
             inbox: VecDeque::new(),
             files: Files::default(),
             data: Writes::default(),
+            synced: (0, 0),
             pid: 0,
             run_id: RunId([0; 20]),
             loading: false,

@@ -66,7 +66,7 @@ pub const ALL: &[(&str, Script)] = &[
 
 /// Tells a story to its end.
 pub fn tell(script: Script) -> Story {
-    let mut story = Story { world: World::new(Options::plain(1)), failure: None, told_before: 0 };
+    let mut story = Story::new(Options::plain(1));
     story.world.trace.told = true;
     script(&mut story);
     story
@@ -77,6 +77,11 @@ pub(crate) fn ms(count: u64) -> Duration {
 }
 
 impl Story {
+    /// The first page: nothing runs yet.
+    pub fn new(options: Options) -> Self {
+        Story { world: World::new(options), failure: None, told_before: 0 }
+    }
+
     fn goes_on(&mut self) -> bool {
         if self.failure.is_none()
             && let Some(violation) = self.world.violations.first()

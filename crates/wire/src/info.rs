@@ -23,6 +23,7 @@ mod id;
 /// Offsets count bytes of the replication stream. They are signed because servers report -1 for
 /// "none".
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Info {
     // # Server
     /// Version of Redis; under Valkey, the version of Redis that it is compatible with.
@@ -63,6 +64,8 @@ pub struct Info {
     pub master_last_io_seconds_ago: Option<i64>,
     /// On a replica: a full resynchronisation is running.
     pub master_sync_in_progress: Option<bool>,
+    /// On a replica, while a full resynchronisation is running: seconds since anything of it came.
+    pub master_sync_last_io_seconds_ago: Option<i64>,
     /// On a replica: seconds since the link broke; absent while it is up.
     pub master_link_down_since_seconds: Option<i64>,
     /// On a replica: offset up to which it has read (Redis 6.2 and later).
@@ -105,6 +108,7 @@ pub struct Info {
 
 /// `role`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Role {
     /// `master`
     Primary,
@@ -114,6 +118,7 @@ pub enum Role {
 
 /// `redis_mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Mode {
     /// `standalone`: a data server that is not part of a cluster.
     Standalone,
@@ -125,6 +130,7 @@ pub enum Mode {
 
 /// `master_link_status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum LinkStatus {
     /// `up`: connected and past the initial synchronisation. It stays so for `repl-timeout` after
     /// the other machine has died.
@@ -135,6 +141,7 @@ pub enum LinkStatus {
 
 /// `master_failover_state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum FailoverState {
     /// `no-failover`
     None,
@@ -146,6 +153,7 @@ pub enum FailoverState {
 
 /// One `slaveN` line: a replica, as its primary sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ReplicaInfo {
     /// `ip`: the announced address or name, else the peer address of the connection.
     pub ip: String,
@@ -164,6 +172,7 @@ pub struct ReplicaInfo {
 
 /// `state` of a replica.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ReplicaState {
     /// `wait_bgsave`: waits for a snapshot.
     WaitBgsave,
@@ -216,6 +225,9 @@ impl Info {
             "master_link_status" => word(&mut self.master_link_status, value, link_status),
             "master_last_io_seconds_ago" => number(&mut self.master_last_io_seconds_ago, value),
             "master_sync_in_progress" => word(&mut self.master_sync_in_progress, value, flag),
+            "master_sync_last_io_seconds_ago" => {
+                number(&mut self.master_sync_last_io_seconds_ago, value);
+            }
             "master_link_down_since_seconds" => {
                 number(&mut self.master_link_down_since_seconds, value);
             }

@@ -12,6 +12,8 @@
 extern crate alloc;
 
 pub mod arp;
+#[cfg(feature = "serde")]
+pub mod hex;
 pub mod info;
 pub mod ip;
 pub mod ndp;

@@ -24,6 +24,7 @@ pub const PHASES_MAX: usize = 12;
 
 /// Why a datagram is no report.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum ParseError {
     /// Shorter than its fields.
     Truncated,
@@ -50,6 +51,7 @@ macro_rules! coded_enum {
     ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $code:literal $text:literal,)* }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
         #[repr(u8)]
         pub enum $name { $($(#[$vmeta])* $variant = $code,)* }
 
@@ -143,6 +145,7 @@ coded_enum! {
 
 /// What the local Redis holds.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RedisFacts {
     /// It answers.
     pub reachable: bool,
@@ -155,8 +158,10 @@ pub struct RedisFacts {
     /// No key in any database.
     pub empty: bool,
     /// INFO `master_replid`.
+    #[cfg_attr(feature = "serde", serde(with = "crate::hex"))]
     pub replid: [u8; 20],
     /// INFO `master_replid2`; all zero when there is none.
+    #[cfg_attr(feature = "serde", serde(with = "crate::hex"))]
     pub replid2: [u8; 20],
     /// INFO `second_repl_offset`, in bytes; -1 when there is none.
     pub second_offset: i64,
@@ -171,6 +176,7 @@ pub struct RedisFacts {
 
 /// A machine that leaves the address says why and how long ago each step was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Leaving {
     /// What set it off.
     pub cause: Cause,
@@ -182,6 +188,7 @@ pub struct Leaving {
 
 /// The state of a planned switchover. Level, not edge: repeated in every report.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Handshake {
     /// The standby asks the primary to begin; a number it has not used before, 0 for none.
     pub wanted: u32,
@@ -200,6 +207,7 @@ impl Default for Handshake {
 
 /// A finished failover, as the machine that took over measured it.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Failover {
     /// What set it off.
     pub cause: Cause,
@@ -213,6 +221,7 @@ pub struct Failover {
 
 /// One machine's whole state.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Report {
     /// The virtual router it speaks for.
     pub vrid: u8,

@@ -37,6 +37,7 @@ const CHECKSUM_AT: usize = 6;
 
 /// One advertisement.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Advert {
     /// Virtual router, 1 to 255. A received 0 is passed on: it matches no configured router.
     pub vrid: u8,
@@ -69,6 +70,7 @@ pub enum ChecksumForm {
 /// Why the bytes are not an advertisement. One variant per check of RFC 9568 section 7.1 that the
 /// bytes decide, in the order they are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum ParseError {
     /// Source and destination are not of one family. The caller's mistake, not the sender's.
     MixedFamilies,

@@ -38,26 +38,26 @@ fn relations_table() {
             "the peer was promoted at my last byte",
             a.clone(),
             history(2, 1, 1001, 1050, 6),
-            Superseded { own_tail_bytes: 0 },
+            Superseded { own_tail_bytes: Some(0) },
         ),
         (
             "the peer was promoted and I went on for 50 bytes",
             history(1, 0, -1, 1050, 5),
             history(2, 1, 1001, 1200, 6),
-            Superseded { own_tail_bytes: 50 },
+            Superseded { own_tail_bytes: Some(50) },
         ),
         ("I was promoted", history(2, 1, 1001, 1050, 6), a.clone(), Supersedes),
         (
             "restarted from an append-only file: a new id at the same generation",
             restarted(history(9, 0, -1, 0, 5)),
             a.clone(),
-            Superseded { own_tail_bytes: 0 },
+            Superseded { own_tail_bytes: None },
         ),
         (
             "restarted empty as a primary, however long its offset grew",
             empty(restarted(history(9, 0, -1, 99_999, 5))),
             a.clone(),
-            Superseded { own_tail_bytes: 0 },
+            Superseded { own_tail_bytes: Some(0) },
         ),
         (
             "the peer was restarted from an RDB file older than what I received",
@@ -75,7 +75,7 @@ fn relations_table() {
             "the same, and it has taken writes since",
             history(1, 0, -1, 1000, 5),
             restarted(history(2, 1, 1001, 1050, 5)),
-            Superseded { own_tail_bytes: 0 },
+            Superseded { own_tail_bytes: Some(0) },
         ),
         (
             "the peer was promoted alone and nobody wrote to it, while I went on",
@@ -136,7 +136,19 @@ fn relations_table() {
             "strangers, the peer's history is newer",
             history(3, 0, -1, 10, 1),
             history(4, 0, -1, 10, 2),
-            Superseded { own_tail_bytes: 0 },
+            Superseded { own_tail_bytes: None },
+        ),
+        (
+            "sim finding S5: a generation of an earlier process says nothing of an old file",
+            history(3, 0, -1, 10, 1),
+            restarted(history(4, 0, -1, 10, 2)),
+            Unrelated,
+        ),
+        (
+            "both restarted, and the ids tell nothing",
+            restarted(history(3, 0, -1, 10, 1)),
+            restarted(history(4, 0, -1, 10, 2)),
+            Unrelated,
         ),
     ] {
         assert_eq!(compare(&mine, &peer), expected, "{name}");

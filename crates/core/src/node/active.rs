@@ -22,8 +22,10 @@ const LEAVING_TOLD_FOR: Duration = Duration::from_secs(2);
 
 /// The Active state.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Active {
-    /// The kernel serves the address until then, if nothing renews it.
+    /// The kernel serves the address until then, or would if the fence were not held, unless another
+    /// advert is sent.
     fence_until: Time,
     /// The fence was lost and opened anew; a second time in a row is a fault.
     pub(super) reopened: bool,
@@ -49,6 +51,7 @@ impl Active {
 
 /// Leaving the address: done when the kernel has confirmed it.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Leave {
     cause: Cause,
     noticed_at: Time,
@@ -70,11 +73,25 @@ impl Node {
     /// last advert, fires.
     pub(super) fn send_advert(&mut self, now: Time, out: &mut Actions) {
         self.emit_advert(now, out);
+        self.renew_fence(now, out);
+    }
+
+    /// The kernel goes on serving the address for as long as the peer waits after an advert sent now.
+    pub(super) fn renew_fence(&mut self, now: Time, out: &mut Actions) {
         let until = now + vrrp::fence_life(&self.config);
         let Phase::Active(active) = &mut self.phase else { return };
+        active.fence_until = until;
         if !active.fence_held {
-            active.fence_until = until;
             out.push(Action::RenewFence(until));
+        }
+    }
+
+    /// Somebody else may have told the network that it has the address: all the rounds again.
+    pub(super) fn announce_anew(&mut self, now: Time) {
+        if let Phase::Active(active) = &mut self.phase {
+            active.announce_at = Some(now);
+            active.announced = 0;
+            active.announce_interval = self.config.announce.interval;
         }
     }
 
@@ -157,7 +174,6 @@ impl Node {
     /// and somebody else may have it. Listen before doing anything else.
     pub(super) fn leave_if_stalled(&mut self, now: Time, out: &mut Actions) {
         if let Phase::Active(active) = &self.phase
-            && !active.fence_held
             && now > active.fence_until
         {
             self.leave(now, Cause::Stalled, out);
@@ -220,7 +236,7 @@ impl Node {
                 self.leave(now, Cause::Superseded, out);
             } else {
                 self.send_advert(now, out);
-                out.push(Action::Announce);
+                self.announce_anew(now);
             }
             return;
         };
@@ -237,7 +253,7 @@ impl Node {
             self.leave(now, Cause::Superseded, out);
         } else {
             self.send_advert(now, out);
-            out.push(Action::Announce);
+            self.announce_anew(now);
         }
     }
 

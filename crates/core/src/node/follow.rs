@@ -7,7 +7,7 @@ use super::{Node, Phase};
 use crate::action::{Action, Actions, Query};
 use crate::config::Generation;
 use crate::event::Event;
-use crate::lineage::compare;
+use crate::lineage::{Relation, compare};
 use crate::time::Time;
 use alloc::format;
 use alloc::string::String;
@@ -17,25 +17,44 @@ use keepair_wire::peer::{Phase as Mark, State};
 /// A replica whose link has been down for longer than this, while its primary is well, misses writes.
 const LINK_DOWN_MAX: Duration = Duration::from_secs(1);
 const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// A primary that prepares or sends a full resynchronisation sends something each second.
+const SYNC_SILENT_MAX_S: i64 = 5;
 /// A hung Redis answers when it wakes, however late: the command waits in its socket.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// The replica's side of the pair.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Follow {
     asked_at: Option<Time>,
     retry_at: Option<Time>,
     /// Since when the replication link has been down.
     pub(super) link_down_since: Option<Time>,
     pub(super) preempt_since: Option<Time>,
-    /// On the way back to being a replica: the id of the history held before.
-    rejoining: Option<[u8; 20]>,
+    /// On the way back to being a replica: what was held before.
+    rejoining: Option<Held>,
     source_closed: bool,
+}
+
+/// What was held when Redis was told to follow.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+struct Held {
+    replid: [u8; 20],
+    /// Of the last byte.
+    offset: i64,
+    /// What was told then.
+    own_tail_bytes: Option<i64>,
 }
 
 impl Follow {
     pub(super) fn deadline(&self) -> Option<Time> {
         self.retry_at
+    }
+
+    /// New replicas are refused.
+    pub(super) fn source_closed(&self) -> bool {
+        self.source_closed
     }
 
     /// The command is on its way.
@@ -59,32 +78,52 @@ impl Node {
             return;
         }
         let known = self.monitor.connected() && self.monitor.info.is_some();
-        if !known || self.replicates_from_peer() {
-            return;
-        }
         let peer_is_primary = self
             .peer
             .fresh(now)
             .is_some_and(|report| report.state == State::Active && report.redis.primary);
+        if !known {
+            return;
+        }
+        if self.replicates_from_peer() {
+            if peer_is_primary {
+                self.end_silent_sync(now, out);
+            }
+            return;
+        }
         // The cable is out and the standby will take over: stop accepting writes that the pair
         // would have to throw away.
         let cut_off = !self.link_up && self.left_to_peer && self.monitor.is_primary();
-        let own_tail_bytes = if peer_is_primary {
-            let peer = self.peer.lineage();
-            match peer.and_then(|peer| compare(&self.lineage(), &peer).may_follow()) {
-                Some(bytes) => bytes,
-                None => return,
-            }
-        } else if cut_off {
-            0
-        } else {
+        let superseded = || self.relation().is_some_and(Relation::may_follow);
+        if !(cut_off || peer_is_primary && superseded()) {
+            return;
+        }
+        self.follow.asked_at = Some(now);
+        self.held_run_id = self.held_run_id.filter(|_| cut_off);
+        out.push(Action::Tell(Event::Following));
+        out.push(Action::AskRedis(Query::Follow));
+    }
+
+    fn relation(&self) -> Option<Relation> {
+        self.peer.lineage().map(|peer| compare(&self.lineage(), &peer))
+    }
+
+    /// Redis asks anew. Of the machine that was sending, and lost its power, it learns nothing; it
+    /// would wait for the rest for `repl-timeout`, a minute, and meanwhile there is one copy of the
+    /// data. To be told the same primary again it ignores: it must be told something else first.
+    fn end_silent_sync(&mut self, now: Time, out: &mut Actions) {
+        let Some(silent_s) = self.monitor.sync_silent_s().filter(|s| *s >= SYNC_SILENT_MAX_S)
+        else {
             return;
         };
         self.follow.asked_at = Some(now);
-        self.follow.rejoining = Some(self.own_facts().replid);
-        self.held_run_id = self.held_run_id.filter(|_| cut_off);
+        out.push(Action::Tell(Event::Problem(format!(
+            "nothing has come of {}'s full synchronisation for {silent_s} s: asked for a new one",
+            self.config.peer().name
+        ))));
+        out.push(Action::AskRedis(Query::Promote));
+        out.push(Action::Tell(Event::Following));
         out.push(Action::AskRedis(Query::Follow));
-        out.push(Action::Tell(Event::Following { own_tail_bytes }));
     }
 
     /// The transaction was answered.
@@ -93,6 +132,19 @@ impl Node {
         self.end_linger(out);
         match result {
             Ok(()) => {
+                // Before anything is overwritten, and with the last byte that was written here.
+                let facts = self.own_facts();
+                let own_tail_bytes = match self.relation() {
+                    Some(Relation::Superseded { own_tail_bytes }) => own_tail_bytes,
+                    Some(Relation::Ahead { bytes }) => Some(bytes),
+                    Some(Relation::Same | Relation::Behind { .. }) => Some(0),
+                    Some(Relation::Supersedes | Relation::Unrelated) | None => None,
+                };
+                if own_tail_bytes != Some(0) {
+                    out.push(Action::Tell(Event::OwnTail { bytes: own_tail_bytes }));
+                }
+                self.follow.rejoining =
+                    Some(Held { replid: facts.replid, offset: facts.offset, own_tail_bytes });
                 self.monitor.forget_info();
                 self.monitor.demand_info(out);
             }
@@ -135,8 +187,7 @@ impl Node {
         }
         // Only a primary that was restarted is refused as a source, never one that follows.
         if self.follow.source_closed {
-            self.follow.source_closed = false;
-            out.push(Action::OpenSource);
+            self.open_source(out);
         }
         if !self.monitor.link_up() {
             return;
@@ -165,8 +216,14 @@ impl Node {
         if let Some(before) = self.follow.rejoining.take() {
             // A partial resync keeps the old id as the second one; a full one clears it
             // (replication.c, `syncWithMaster` and `readSyncBulkPayload`).
-            let full_resync = facts.replid != before && facts.replid2 != before;
-            out.push(Action::Tell(Event::Rejoined { full_resync }));
+            let full_resync = facts.replid != before.replid && facts.replid2 != before.replid;
+            let own_tail_bytes = if report.redis.replid2 == before.replid {
+                let shared_up_to = report.redis.second_offset.saturating_sub(1);
+                Some(before.offset.saturating_sub(shared_up_to).max(0))
+            } else {
+                before.own_tail_bytes
+            };
+            out.push(Action::Tell(Event::Rejoined { full_resync, own_tail_bytes }));
         }
     }
 
@@ -188,6 +245,12 @@ impl Node {
             *failover = timeline.finish(failover.generation, failover.unix_ms);
             self.report_dirty = true;
         }
+    }
+
+    /// The peer may replicate from here: this Redis was looked at.
+    pub(super) fn open_source(&mut self, out: &mut Actions) {
+        self.follow.source_closed = false;
+        out.push(Action::OpenSource);
     }
 
     /// The peer may not replicate from a Redis that was restarted; remember to allow it again.

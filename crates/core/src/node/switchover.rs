@@ -30,6 +30,7 @@ const HOLD_MAX: Duration = Duration::from_millis(500);
 const CATCH_UP_LOOK: Duration = Duration::from_micros(300);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Step {
     /// For connections that were just made.
     Holding { until: Time },
@@ -45,6 +46,7 @@ enum Step {
 
 /// A switchover under way on the machine that is, or was, Active.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Switchover {
     step: Step,
     deadline: Time,
@@ -57,6 +59,17 @@ impl Switchover {
         match self.step {
             Step::Holding { until } => until,
             _ => self.deadline,
+        }
+    }
+
+    /// For people.
+    pub(super) fn step_name(&self) -> &'static str {
+        match self.step {
+            Step::Holding { .. } => "holding new connections",
+            Step::Pausing => "pausing writes",
+            Step::Measuring { .. } => "measuring",
+            Step::CatchingUp { .. } => "waiting for the last byte",
+            Step::HandedOver => "handed over",
         }
     }
 }
@@ -267,14 +280,11 @@ impl Node {
                 _ => "the standby did not take over in time",
             };
             self.call_off(now, why.to_string(), out);
-            if stop_after {
-                self.leave_and_stop(now, out);
-            }
         }
     }
 
     fn call_off(&mut self, now: Time, why: String, out: &mut Actions) {
-        self.switchover = None;
+        let stop_after = self.switchover.take().is_some_and(|switchover| switchover.stop_after);
         self.report_dirty = true;
         // Not at once again, where it was the configuration that asked.
         self.follow.preempt_since = Some(now + PREEMPT_AGAIN_AFTER);
@@ -291,6 +301,9 @@ impl Node {
             // Closed by ourselves, so it can only be opened, not renewed.
             self.emit_advert(now, out);
             self.reopen_fence(now, out);
+        }
+        if stop_after {
+            self.leave_and_stop(now, out);
         }
     }
 
@@ -312,7 +325,8 @@ impl Node {
 
     fn leave_and_stop(&mut self, now: Time, out: &mut Actions) {
         if matches!(self.phase, Phase::Active(_)) {
-            self.phase = Phase::Stopping { until: now + Duration::from_millis(50) };
+            let until = now + Duration::from_millis(50);
+            self.enter(Phase::Stopping { until }, "told to stop".to_string(), out);
             self.leave(now, Cause::DaemonStopping, out);
         } else {
             self.stop(out);

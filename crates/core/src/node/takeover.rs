@@ -27,6 +27,7 @@ const IN_USE_FOR: Duration = Duration::from_secs(5);
 
 /// The steps, each with what it waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Step {
     /// For answers to duplicate-address probes.
     Probing { rounds_left: u32 },
@@ -44,12 +45,27 @@ enum Step {
 
 /// A takeover under way.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Takeover {
     step: Step,
     /// When the step is looked at again.
     pub(super) deadline: Time,
     /// Until when the kernel was asked to serve the addresses; a claim is void after that.
     fence_until: Time,
+}
+
+impl Takeover {
+    /// For people.
+    pub(super) fn step_name(&self) -> &'static str {
+        match self.step {
+            Step::Probing { .. } => "probing",
+            Step::Draining { .. } => "draining",
+            Step::Promoting => "promoting",
+            Step::Verifying { .. } => "verifying",
+            Step::Fencing => "opening the fence",
+            Step::Claiming => "claiming",
+        }
+    }
 }
 
 impl Node {
@@ -278,7 +294,7 @@ impl Node {
         // First, so that the machine that left does not take the address back on its older data,
         // should this daemon die while its clients are served.
         self.send_report(now, out);
-        out.push(Action::OpenSource);
+        self.open_source(out);
         self.ask_fence(now, Action::OpenFence, out);
     }
 

@@ -58,6 +58,7 @@ impl Exchange {
                 let host = peer.ip().to_string();
                 let port = peer.port().to_string();
                 command(&[b"MULTI"]);
+                command(&[b"INFO"]);
                 command(&[b"REPLICAOF", host.as_bytes(), port.as_bytes()]);
                 command(&[b"CLIENT", b"KILL", b"TYPE", b"normal"]);
                 command(&[b"CLIENT", b"KILL", b"TYPE", b"pubsub"]);
@@ -94,6 +95,10 @@ impl Exchange {
                 }
                 _ => self.first_error().unwrap_or_else(unexpected),
             },
+            Query::Follow => match self.first_error() {
+                Some(error) => error,
+                None => self.info_of_transaction().unwrap_or(Reply::Ok),
+            },
             Query::Settings => Reply::Settings(Box::new(self.settings())),
             _ => self.first_error().unwrap_or(Reply::Ok),
         })
@@ -104,6 +109,12 @@ impl Exchange {
         let nested = self.replies.iter().filter_map(Value::as_array).flatten();
         let text = self.replies.iter().chain(nested).find_map(Value::as_error)?;
         Some(Reply::Error(text.into_owned()))
+    }
+
+    /// The first reply of the transaction, which EXEC's is made of.
+    fn info_of_transaction(&self) -> Option<Reply> {
+        let text = self.replies.last()?.as_array()?.first()?.as_bytes()?;
+        Some(Reply::Info(Box::new(Info::parse(text))))
     }
 
     fn settings(&self) -> Settings {

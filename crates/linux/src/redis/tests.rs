@@ -1,5 +1,6 @@
 //! Replies that the Redis of `tests/redis.rs` does not give.
 
+use keepair_wire::info::Info;
 use std::net::Ipv4Addr;
 
 use keepair_core::action::Query;
@@ -24,12 +25,16 @@ fn reply(query: Query, answer: &str) -> Option<Reply> {
 
 #[test]
 fn one_error_anywhere_in_a_transaction_is_the_reply() {
-    let queued = "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n";
+    let queued = "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n";
     let error = |text: &str| Some(Reply::Error(text.to_owned()));
+    let before = Info { master_repl_offset: Some(1047), ..Info::default() };
     for (last, expected) in [
-        ("*3\r\n+OK\r\n:1\r\n:0\r\n", Some(Reply::Ok)),
-        ("*3\r\n-ERR no\r\n:1\r\n:0\r\n", error("ERR no")),
-        ("*3\r\n+OK\r\n:1\r\n-ERR last\r\n", error("ERR last")),
+        (
+            "*4\r\n$24\r\nmaster_repl_offset:1047\n\r\n+OK\r\n:1\r\n:0\r\n",
+            Some(Reply::Info(Box::new(before))),
+        ),
+        ("*4\r\n$0\r\n\r\n-ERR no\r\n:1\r\n:0\r\n", error("ERR no")),
+        ("*4\r\n$0\r\n\r\n+OK\r\n:1\r\n-ERR last\r\n", error("ERR last")),
         ("-EXECABORT why\r\n", error("EXECABORT why")),
         ("", None),
     ] {

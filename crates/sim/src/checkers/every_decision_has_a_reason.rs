@@ -40,18 +40,21 @@ impl EveryDecisionHasAReason {
         after: State,
         actions: &[Action],
     ) -> Result<(), String> {
-        let s1 = after == State::Stopping; // S1
-        if before != after && explained(actions) != Some(after) && !s1 {
+        if before != after && explained(actions) != Some(after) {
             return Err(format!("{host} went from {before} to {after} and did not say why"));
         }
         for action in actions {
             match action {
                 Action::Tell(Event::TakeoverBegan { .. }) => self.taking_over[host] = true,
-                Action::AskRedis(Query::Promote) if !self.taking_over[host] => {
+                // Or to make it ask for a full synchronisation anew, which is a problem of its own.
+                Action::AskRedis(Query::Promote)
+                    if !self.taking_over[host]
+                        && !told(actions).any(|event| matches!(event, Event::Problem(_))) =>
+                {
                     return Err(format!("{host} promotes its Redis and did not say why"));
                 }
                 Action::AskRedis(Query::Follow)
-                    if !told(actions).any(|event| matches!(event, Event::Following { .. })) =>
+                    if !told(actions).any(|event| matches!(event, Event::Following)) =>
                 {
                     return Err(format!("{host} makes its Redis a replica and does not say so"));
                 }

@@ -1,7 +1,11 @@
-//! Property 4, nothing is destroyed in silence: what only one machine held is reported before a
-//! resync overwrites it.
+//! Property 4, nothing is destroyed in silence: a daemon that makes its Redis a replica says what
+//! only this machine held, or that it can't tell, before a resync overwrites it.
+//!
+//! A daemon that is not there, or was not all the time, can't.
 
 use super::{Checker, Fact, Kind};
+use crate::daemon::State;
+use crate::fault::Fault;
 use crate::host::PerHost;
 use crate::redis::Answer;
 use crate::world::World;
@@ -12,8 +16,8 @@ use keepair_core::event::Event as Told;
 #[derive(Debug, Default)]
 pub(super) struct NoSilentLoss {
     acknowledged: Writes,
-    /// The daemon has said that something of its own will be overwritten.
-    reported: PerHost<bool>,
+    /// This run of the daemon has made its Redis a replica, and has not said what that costs.
+    silent: PerHost<Option<u64>>,
 }
 
 impl Checker for NoSilentLoss {
@@ -22,23 +26,27 @@ impl Checker for NoSilentLoss {
     }
 
     fn wants(&self) -> &'static [Kind] {
-        &[Kind::Told, Kind::ClientHeard, Kind::LocalHeard, Kind::Overwritten]
+        &[Kind::Told, Kind::ClientHeard, Kind::LocalHeard, Kind::Overwritten, Kind::Fault]
     }
 
-    fn see(&mut self, _world: &World, fact: &Fact<'_>) -> Result<(), String> {
+    fn see(&mut self, world: &World, fact: &Fact<'_>) -> Result<(), String> {
         match fact {
             Fact::ClientHeard { write, answer: Answer::Ok, .. }
             | Fact::LocalHeard { write, answer: Answer::Ok, .. } => {
                 self.acknowledged.insert(*write);
             }
-            Fact::Told { host, event: Told::Following { own_tail_bytes } } => {
-                self.reported[*host] = *own_tail_bytes > 0;
+            Fact::Told { host, event: Told::Following } => {
+                self.silent[*host] = Some(world.hosts[*host].daemon.run);
             }
-            Fact::Overwritten { host, lost, .. } if !self.reported[*host] => {
-                let destroyed =
-                    lost.iter().filter(|write| self.acknowledged.contains(*write)).count();
-                const S2: bool = true;
-                if destroyed > 0 && !S2 {
+            Fact::Told { host, event: Told::OwnTail { .. } } => self.silent[*host] = None,
+            Fact::Fault(Fault::Decide(keep, _)) => self.silent[keep.peer()] = None,
+            Fact::Overwritten { host, lost, .. } => {
+                let daemon = &world.hosts[*host].daemon;
+                let could =
+                    daemon.state == State::Running && self.silent[*host] == Some(daemon.run);
+                let acknowledged = |write: &u32| self.acknowledged.contains(*write);
+                let destroyed = lost.iter().filter(acknowledged).count();
+                if could && destroyed > 0 {
                     return Err(format!(
                         "{destroyed} acknowledged writes on {host} were overwritten, and nobody \
                          was told before"

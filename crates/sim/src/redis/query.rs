@@ -24,9 +24,10 @@ impl Redis {
                 Reply::Ok
             }
             Query::Follow => {
+                let before = self.info(now);
                 self.kill_clients(out);
                 self.follow(out);
-                Reply::Ok
+                Reply::Info(Box::new(before))
             }
             Query::PauseWrites(length) => {
                 let until = now + length;
@@ -98,7 +99,10 @@ impl Redis {
             } else {
                 -1
             });
+            let silent = upstream.heard_at.map_or(0, |at| now.since(at).as_secs() as i64);
             info.master_sync_in_progress = Some(upstream.link == Link::Syncing);
+            info.master_sync_last_io_seconds_ago =
+                (upstream.link == Link::Syncing).then_some(silent);
             info.slave_repl_offset = Some(self.offset);
             if self.setup.version >= Version::V6_2 {
                 let read = self.unapplied.back().map_or(self.offset, |(entry, _)| entry.end);

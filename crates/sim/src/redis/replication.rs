@@ -206,12 +206,14 @@ impl Redis {
             backlog.after(offset)
         });
         if let Some(entries) = partial {
+            self.synced.1 += 1;
             out.push(Effect::Note(Note::GrantsPartial { commands: entries.len() }));
             out.push(Effect::Send(conn, Stream::Continue(self.replid)));
             for entry in entries {
                 out.push(Effect::Send(conn, Stream::Data(entry)));
             }
         } else {
+            self.synced.0 += 1;
             if self.backlog.is_none() {
                 self.replid = ReplId(self.rng.id());
                 self.replid2 = None;

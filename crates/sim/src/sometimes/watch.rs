@@ -138,7 +138,7 @@ impl Watch {
             Event::Left { cause: Cause::Superseded } => self.note(Situation::ConflictSettled),
             Event::Switchover(step) => self.switchover(host, step),
             Event::StateChanged { to, reason, .. } => self.state_changed(*to, reason),
-            Event::Following { .. } => {
+            Event::Following => {
                 if !world.hosts[host].kernel.carrier {
                     self.note(Situation::CutOffFollowed);
                 }

@@ -20,7 +20,10 @@ macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(pub [u8; 20]);
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+        pub struct $name(
+            #[cfg_attr(feature = "serde", serde(with = "crate::hex"))] pub [u8; 20],
+        );
 
         impl FromStr for $name {
             type Err = IdError;

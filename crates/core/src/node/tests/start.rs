@@ -1,0 +1,99 @@
+//! Starting, alone or after an earlier run.
+
+use super::*;
+
+#[test]
+fn a_start_removes_what_an_earlier_run_left() {
+    let mut bench = Bench::new();
+    let done = bench.done();
+    assert_eq!(done[..2], ["RemoveVips", "CloseFence { and_source: true }"]);
+}
+
+#[test]
+fn a_lone_primary_waits_for_the_peer_then_probes_then_claims() {
+    let mut bench = Bench::new();
+    bench.answer(&primary(7));
+    bench.done();
+    bench.pass_with(2900, &primary(7));
+    assert_eq!(bench.node.state(), State::Starting);
+    bench.pass_with(600, &primary(7));
+    let done: Vec<_> = bench
+        .done()
+        .into_iter()
+        .filter(|word| !word.starts_with("WatchProcess") && !word.starts_with("LookAt"))
+        .take(9)
+        .collect();
+    assert_eq!(
+        done,
+        [
+            "Probe",
+            "Probe",
+            "Probe",
+            "EndProbe",
+            "OpenSource",
+            "open fence",
+            "AddVips",
+            "advert 100",
+            "Announce",
+        ]
+    );
+}
+
+#[test]
+fn an_earlier_run_is_taken_up_while_the_kernel_still_honours_it() {
+    let persisted = Persisted { generation: Generation(4), run_id: run_id(7), primary: true };
+    let mut bench = Bench::started(Remains {
+        fence_left: Some(Duration::from_millis(120)),
+        link_up: true,
+        persisted: Some(persisted),
+        ..Remains::default()
+    });
+    bench.done();
+    bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(primary(7)))));
+    let done = bench.done();
+    assert!(!done.contains(&"RemoveVips".to_string()), "{done:?}");
+    assert_eq!(bench.node.state(), State::Active);
+    assert_eq!(bench.node.generation, Generation(4));
+}
+
+#[test]
+fn fuzz_finding_1_the_peer_is_not_waited_for_while_an_earlier_run_may_be_taken_up() {
+    let persisted = Persisted { generation: Generation(4), run_id: run_id(7), primary: true };
+    let mut config = config();
+    config.timing.boot_wait = Duration::from_millis(100);
+    let fence_left = Some(Duration::from_millis(330));
+    let remains =
+        Remains { fence_left, link_up: true, persisted: Some(persisted), ..Remains::default() };
+    let mut bench = Bench::with(config, remains);
+    let until = bench.now + Duration::from_millis(330);
+    while bench.now < until {
+        let deadline = bench.node.deadline();
+        assert!(deadline > bench.now, "a deadline that does not pass");
+        bench.now = deadline;
+        bench.feed(Input::Deadline);
+    }
+}
+
+#[test]
+fn an_earlier_run_is_not_taken_up_with_a_restarted_redis() {
+    let persisted = Persisted { generation: Generation(4), run_id: run_id(7), primary: true };
+    let mut bench = Bench::started(Remains {
+        fence_left: Some(Duration::from_millis(120)),
+        link_up: true,
+        persisted: Some(persisted),
+        ..Remains::default()
+    });
+    bench.done();
+    bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(primary(8)))));
+    assert!(bench.done().contains(&"RemoveVips".to_string()));
+    assert_eq!(bench.node.state(), State::Starting);
+}
+
+#[test]
+fn a_restarted_replica_promotes_nothing_before_it_has_heard_the_peer() {
+    let persisted = Persisted { generation: Generation(4), run_id: run_id(7), primary: false };
+    let mut bench =
+        Bench::started(Remains { link_up: true, persisted: Some(persisted), ..Remains::default() });
+    bench.pass_with(20_000, &replica(7));
+    assert_eq!(bench.node.state(), State::Unfit);
+}

@@ -1,0 +1,82 @@
+//! What an operator is shown.
+
+use super::*;
+
+#[test]
+fn a_peer_that_was_never_heard_says_so() {
+    let bench = Bench::new();
+    let status = bench.node.status(bench.now);
+    let [local, remote] = &status.members;
+    assert!(local.local && local.heard && !remote.local && !remote.heard);
+    assert_eq!((local.name.as_str(), remote.name.as_str()), ("redis-1", "redis-2"));
+    assert_eq!(remote.reason, "its daemon has never been heard");
+    assert_eq!((remote.generation, remote.priority, remote.lag_bytes), (0, 100, None));
+    assert!(!remote.fit && status.last_failover.is_none());
+}
+
+#[test]
+fn a_standby_shows_its_own_lag_and_a_primary_its_peers() {
+    let mut bench = standby();
+    let mut ahead = peer_report(State::Active, true, 3);
+    ahead.redis.offset = 1500;
+    bench.report(ahead);
+    let status = bench.node.status(bench.now);
+    assert_eq!(status.members[0].lag_bytes, Some(500));
+    assert_eq!(status.members[1].lag_bytes, None, "a primary has none");
+    assert_eq!(status.members[1].state, State::Active);
+
+    let mut bench = active();
+    let mut behind = peer_report(State::Backup, false, 1);
+    behind.redis.offset = 900;
+    bench.report(behind);
+    let status = bench.node.status(bench.now);
+    assert_eq!(status.members[0].lag_bytes, None);
+    assert_eq!(status.members[1].lag_bytes, Some(100));
+    assert_eq!((status.members[0].generation, status.members[0].state), (1, State::Active));
+    assert_eq!(status.last_failover.unwrap().cause, Cause::Adopted);
+}
+
+#[test]
+fn a_silent_peer_keeps_its_last_words_but_is_not_fit() {
+    let mut bench = active();
+    bench.report(peer_report(State::Backup, false, 1));
+    bench.pass_with(3_000, &primary(7));
+    let status = bench.node.status(bench.now);
+    let remote = &status.members[1];
+    assert_eq!(remote.reason, "its daemon is not heard; this is what it last said");
+    assert_eq!((remote.state, remote.heard, remote.fit), (State::Backup, false, false));
+    assert_eq!(remote.lag_bytes, None);
+}
+
+#[test]
+fn parity_finding_1_the_peers_older_copy_of_a_failover_does_not_replace_our_own() {
+    let mut bench = standby();
+    bench.advert(0);
+    let mut closed = replica(7);
+    closed.master_link_status = Some(LinkStatus::Down);
+    bench.answer(&closed);
+    bench.answer(&primary(7));
+    bench.answer(&primary(7));
+    let took_over = bench.node.status(bench.now).last_failover.unwrap();
+    let mut rejoined = peer_report(State::Backup, false, 4);
+    rejoined.failover = Some(took_over);
+    for _ in 0..3 {
+        bench.report(rejoined.clone());
+        bench.pass_with(100, &primary(7));
+    }
+    let last = bench.node.status(bench.now).last_failover.unwrap();
+    assert_eq!(last.phases.last().unwrap().0, keepair_wire::peer::Phase::Rejoin);
+}
+
+#[test]
+fn problems_and_counters_are_shown() {
+    let mut bench = active();
+    let settings = crate::input::Settings {
+        replica_read_only: Some(false),
+        ..crate::input::Settings::default()
+    };
+    bench.redis(RedisInput::Reply(Query::Settings, Reply::Settings(Box::new(settings))));
+    let status = bench.node.status(bench.now);
+    assert!(status.problems[0].starts_with("`replica-read-only` is off"), "{:?}", status.problems);
+    assert!(status.counters.adverts_sent > 0);
+}

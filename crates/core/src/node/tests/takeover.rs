@@ -1,0 +1,226 @@
+//! From standby to primary, and when not.
+
+use super::*;
+
+#[test]
+fn an_address_in_use_is_not_claimed() {
+    let mut bench = Bench::new();
+    bench.answer(&primary(7));
+    while bench.node.state() != State::TakingOver {
+        bench.pass_with(1, &primary(7));
+    }
+    let address = "172.18.0.10".parse().unwrap();
+    bench.feed(Input::VipClaimed { address, mac: [2, 0, 0, 0, 0, 9] });
+    assert_eq!(bench.node.state(), State::Unfit);
+    assert!(bench.node.reason.contains("02:00:00:00:00:09"), "{}", bench.node.reason);
+    bench.pass_with(1000, &primary(7));
+    assert!(bench.done().iter().all(|word| word != "AddVips"));
+}
+
+#[test]
+fn a_farewell_makes_the_standby_drain_promote_verify_claim_announce() {
+    let mut bench = standby();
+    bench.advert(0);
+    assert_eq!(bench.done(), ["Info"], "nothing is promoted before the received bytes are applied");
+    let mut behind = replica(7);
+    behind.slave_repl_offset = Some(900);
+    bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(behind))));
+    bench.pass(2);
+    assert_eq!(bench.done(), ["Info"]);
+    bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(replica(7)))));
+    bench.pass(2);
+    assert_eq!(bench.done(), ["Info"], "an open link may still deliver");
+    bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(replica(7)))));
+    assert_eq!(bench.done(), ["Promote"]);
+    bench.redis(RedisInput::Reply(Query::Promote, Reply::Ok));
+    assert_eq!(bench.done(), ["Info"]);
+    bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(primary(7)))));
+    assert_eq!(bench.done(), ["OpenSource", "open fence", "AddVips", "advert 100", "Announce"]);
+    assert_eq!(bench.node.state(), State::Active);
+    assert_eq!(bench.node.generation, Generation(4));
+}
+
+#[test]
+fn a_closed_link_is_drained_after_one_look() {
+    let mut bench = standby();
+    bench.advert(0);
+    let mut closed = replica(7);
+    closed.master_link_status = Some(LinkStatus::Down);
+    bench.done();
+    bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(closed))));
+    assert_eq!(bench.done(), ["Promote"]);
+}
+
+#[test]
+fn a_silent_peer_is_succeeded_after_three_intervals_and_the_skew() {
+    let mut bench = standby();
+    bench.advert(100);
+    bench.pass_with(360, &replica(7));
+    assert_eq!(bench.node.state(), State::Backup);
+    bench.pass_with(10, &replica(7));
+    assert_eq!(bench.node.state(), State::TakingOver);
+}
+
+#[test]
+fn missing_adverts_of_a_peer_that_reports_itself_active_are_no_reason() {
+    let mut bench = standby();
+    for _ in 0..20 {
+        bench.report(peer_report(State::Active, true, 3));
+        bench.pass_with(100, &replica(7));
+    }
+    assert_eq!(bench.node.state(), State::Backup);
+}
+
+#[test]
+fn a_machine_whose_cable_is_back_waits_until_it_hears_the_peer() {
+    // A switch may hold its port closed for half a minute after the link came up.
+    let mut bench = active();
+    bench.report(peer_report(State::Backup, false, 1));
+    bench.feed(Input::LinkChanged(false));
+    assert!(bench.take_queries().contains(&Query::Follow), "no write may be accepted meanwhile");
+    bench.redis(RedisInput::Reply(Query::Follow, Reply::Ok));
+    let mut cut_off = replica(7);
+    cut_off.master_link_status = Some(LinkStatus::Down);
+    bench.pass_with(2000, &cut_off);
+    bench.feed(Input::LinkChanged(true));
+    bench.pass_with(5000, &cut_off);
+    assert_eq!(bench.node.state(), State::Unfit);
+    assert!(bench.node.reason.starts_with("has not heard redis-2"), "{}", bench.node.reason);
+    for _ in 0..10 {
+        let mut unfit = peer_report(State::Unfit, false, 1);
+        unfit.fit = false;
+        bench.report(unfit);
+        bench.pass_with(100, &cut_off);
+    }
+    let reason = &bench.node.reason;
+    assert_eq!(bench.node.state(), State::TakingOver, "the peer did not take over: {reason}");
+}
+
+#[test]
+fn sim_finding_5_a_farewell_that_waited_in_the_socket_is_no_news() {
+    let mut bench = standby();
+    bench.now = bench.now + Duration::from_secs(5);
+    bench.advert(0);
+    assert_eq!(bench.node.state(), State::Backup);
+}
+
+/// A standby that has just asked Redis to promote itself.
+fn promoting() -> Bench {
+    let mut bench = standby();
+    bench.advert(0);
+    bench.done();
+    let mut closed = replica(7);
+    closed.master_link_status = Some(LinkStatus::Down);
+    bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(closed))));
+    assert_eq!(bench.done(), ["Promote"]);
+    bench
+}
+
+fn promoted(bench: &mut Bench) {
+    bench.redis(RedisInput::Reply(Query::Promote, Reply::Ok));
+    bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(primary(7)))));
+}
+
+#[test]
+fn a_takeover_that_fails_leaves_nothing_behind() {
+    let table: &[(&str, fn(&mut Bench))] = &[
+        ("Redis did not answer REPLICAOF NO ONE", |bench| bench.pass(1_100)),
+        ("Redis refused REPLICAOF NO ONE: NOPERM", |bench| {
+            let refused = Reply::Error("NOPERM".to_string());
+            bench.redis(RedisInput::Reply(Query::Promote, refused));
+        }),
+        ("Redis did not become a primary", |bench| {
+            bench.redis(RedisInput::Reply(Query::Promote, Reply::Ok));
+            bench.pass_with(1_100, &replica(7));
+        }),
+        ("the link went down", |bench| bench.feed(Input::LinkChanged(false))),
+        ("Redis failed", |bench| {
+            bench.redis(RedisInput::Lost(Lost::Failed("reset".to_string())));
+        }),
+        ("this daemon did not run for a while", |bench| {
+            bench.now = bench.now + Duration::from_secs(5);
+            bench.feed(Input::Deadline);
+        }),
+    ];
+    for (reason, happens) in table {
+        let mut bench = promoting();
+        happens(&mut bench);
+        let told = bench.told();
+        let failed = format!("could not take over: {reason}");
+        assert!(told.contains(&failed), "{reason}: {told:?}");
+        let done = bench.done();
+        let wanted = ["EndProbe", "RemoveVips", "CloseFence { and_source: false }"];
+        assert!(done.windows(3).any(|steps| steps == wanted), "{reason}: {done:?}");
+        assert!(!done.contains(&"AddVips".to_string()), "{reason}: {done:?}");
+    }
+}
+
+#[test]
+fn a_kernel_that_refuses_or_does_not_answer_gets_no_advert() {
+    for refused in [Done::OpenFence, Done::AddVips] {
+        let mut bench = promoting();
+        bench.refuse = Some(refused);
+        promoted(&mut bench);
+        assert_eq!(bench.node.state(), State::Unfit, "{refused:?}");
+        assert!(bench.done().iter().all(|word| word != "advert 100"), "{refused:?}");
+    }
+    let mut bench = promoting();
+    bench.redis(RedisInput::Reply(Query::Promote, Reply::Ok));
+    let mut actions = Actions::new();
+    let info = RedisInput::Reply(Query::Info, Reply::Info(Box::new(primary(7))));
+    bench.node.handle(bench.now, Input::Redis(info), &mut actions);
+    assert!(actions.iter().any(|action| matches!(action, Action::OpenFence(_))));
+    bench.pass(1_100);
+    assert_eq!(bench.node.state(), State::Unfit);
+}
+
+#[test]
+fn an_advert_of_a_living_peer_ends_a_takeover_that_has_claimed_nothing() {
+    let mut bench = standby();
+    bench.advert(0);
+    assert_eq!(bench.node.state(), State::TakingOver);
+    bench.advert(100);
+    assert_eq!(bench.node.state(), State::Backup);
+}
+
+#[test]
+fn every_reason_not_to_take_over_is_a_sentence() {
+    let mut other = replica(7);
+    other.master_host = Some("10.9.9.9".to_string());
+    let mut cluster = replica(7);
+    cluster.cluster_enabled = Some(true);
+    let mut loading = replica(7);
+    loading.loading = Some(true);
+    for (info, reason) in [
+        (other, "Redis does not replicate from redis-2"),
+        (cluster, "Redis runs in cluster mode"),
+        (loading, "Redis is loading or receiving its data"),
+    ] {
+        let mut bench = standby();
+        bench.pass_with(300, &info);
+        assert_eq!(bench.node.state(), State::Unfit);
+        assert!(bench.node.reason.starts_with(reason), "{}", bench.node.reason);
+    }
+    let mut bench = standby();
+    bench.redis(RedisInput::Lost(Lost::AuthFailed("WRONGPASS".to_string())));
+    assert_eq!(bench.node.reason, "Redis refused the login: WRONGPASS");
+    let mut bench = standby();
+    let mut unrelated = peer_report(State::Active, true, 3);
+    unrelated.redis.replid = [8; 20];
+    bench.report(unrelated);
+    assert_eq!(bench.node.state(), State::Unfit, "{}", bench.node.reason);
+}
+
+#[test]
+fn sim_finding_w1_a_machine_that_stood_still_gives_its_peer_that_time() {
+    // Three intervals and the skew after the last advert, of which this machine missed a part.
+    let mut bench = standby();
+    bench.advert(100);
+    bench.pass_with(50, &replica(7));
+    bench.now = bench.now + Duration::from_millis(270);
+    bench.feed(Input::Deadline);
+    bench.pass_with(100, &replica(7));
+    assert_eq!(bench.node.state(), State::Backup, "its next advert is on its way");
+    bench.pass_with(300, &replica(7));
+    assert_eq!(bench.node.state(), State::TakingOver, "there is none");
+}

@@ -1,0 +1,259 @@
+//! A promise that never says no is worth nothing: each is shown what it must refuse. And the seeds
+//! are what they are named after, so that the fuzzer begins where the interesting things happen.
+
+use std::fs;
+
+use keepair_core::event::Event;
+use keepair_core::input::{Done, Refused, Remains};
+use keepair_wire::info::Info;
+
+use super::*;
+
+const NOW: Time = Time(1_000_000);
+
+/// A seed, and something the operator is told in it.
+#[rustfmt::skip]
+const SEEDS: &[(&str, &str)] = &[
+    ("address-in-use",                   "is already used by"),
+    ("address-taken",                    "was removed from the interface by somebody else"),
+    ("cold-start-alone",                 "took over (adopted)"),
+    ("cold-start-alone-v6",              "took over (adopted)"),
+    ("kernel-refuses",                   "the kernel says no"),
+    ("lies",                             "dropped a packet"),
+    ("link-goes-and-comes",              "Active -> Unfit: the link is down"),
+    ("preempted-by-priority",            "switchover: writes are paused"),
+    ("redis-dies-and-comes-back-empty",  "Unfit: redis-2 holds newer data"),
+    ("redis-hangs",                      "Active -> Unfit: Redis hangs"),
+    ("reloaded-while-active",            "configuration reloaded"),
+    ("resumed",                          "Active: took up the work of an earlier run"),
+    ("resumed-with-another-redis",       "Starting -> Unfit: Redis was restarted"),
+    ("stalled",                          "left the address: stalled"),
+    ("standby-hears-a-farewell",         "took over (daemon-stopping)"),
+    ("standby-of-a-silent-peer",         "took over (peer-silent)"),
+    ("stop-while-active",                "switchover: finished"),
+    ("switchover-away",                  "rejoined by partial resync"),
+    ("switchover-away-and-back",         "switchover: asked the primary to hand over"),
+    ("switchover-of-an-old-redis",       "switchover: finished"),
+    ("two-active",                       "left the address: superseded"),
+];
+
+#[test]
+fn seeds_are_what_they_are_named_after() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/node");
+    for (seed, expected) in SEEDS {
+        let bytes = fs::read(format!("{folder}/{seed}")).expect(seed);
+        let told = play(&bytes).promises.told;
+        assert!(told.iter().any(|line| line.contains(expected)), "{seed}: {told:#?}");
+    }
+    assert_eq!(fs::read_dir(folder).unwrap().count(), SEEDS.len());
+}
+
+/// A fresh node with what watches it.
+struct Bench {
+    config: Config,
+    kernel: Kernel,
+    promises: Promises,
+    node: Node,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let config = pair::config(&mut Draw::new(&[]));
+        Bench {
+            kernel: Kernel::new(&config),
+            promises: Promises::new(&config, true),
+            node: Node::new(config.clone(), NOW),
+            config,
+        }
+    }
+
+    /// The local Redis says what it is.
+    fn hears_role(&mut self, primary: bool) {
+        let info = Info::parse(if primary { "role:master" } else { "role:slave" });
+        let reply = Input::Redis(RedisInput::Reply(
+            Query::Info,
+            keepair_core::input::Reply::Info(Box::new(info)),
+        ));
+        self.promises.hears(&Input::Redis(RedisInput::Connected), &self.node);
+        self.promises.hears(&reply, &self.node);
+    }
+
+    fn performs(&mut self, action: Action) -> Option<(Done, Result<(), Refused>)> {
+        self.promises.performs(NOW, &action, &self.kernel);
+        self.kernel.perform(NOW, &action)
+    }
+
+    fn advert(&self, priority: u8) -> Action {
+        Action::SendAdvert(keepair_core::vrrp::advert(&self.config, priority))
+    }
+}
+
+fn fence_end() -> Time {
+    NOW + Duration::from_millis(100)
+}
+
+#[test]
+fn a_good_claim_is_not_refused() {
+    let mut bench = Bench::new();
+    bench.hears_role(true);
+    bench.performs(Action::OpenSource);
+    bench.performs(Action::OpenFence(fence_end()));
+    bench.performs(Action::AddVips);
+    bench.performs(bench.advert(100));
+    bench.performs(Action::Announce);
+    bench.performs(Action::RenewFence(fence_end()));
+    bench.performs(Action::CloseFence { and_source: false });
+    bench.performs(bench.advert(0));
+    bench.performs(Action::RemoveVips);
+    bench.promises.rests(NOW, &bench.node, &bench.kernel, false);
+    bench.promises.has_left(&bench.kernel, NOW);
+}
+
+#[test]
+#[should_panic(expected = "an address it does not have")]
+fn an_announcement_without_the_address() {
+    Bench::new().performs(Action::Announce);
+}
+
+#[test]
+#[should_panic(expected = "an address it does not have")]
+fn an_advert_after_the_kernel_refused_the_address() {
+    let mut bench = Bench::new();
+    bench.kernel.refuse(1);
+    assert!(bench.performs(Action::AddVips).is_some_and(|(_, result)| result.is_err()));
+    bench.performs(bench.advert(100));
+}
+
+#[test]
+#[should_panic(expected = "clients are let to a Redis that is None")]
+fn a_fence_opened_to_nobody_knows_what() {
+    Bench::new().performs(Action::OpenFence(fence_end()));
+}
+
+#[test]
+#[should_panic(expected = "clients are let to a Redis that is Some(Replica)")]
+fn a_fence_opened_to_a_replica() {
+    let mut bench = Bench::new();
+    bench.hears_role(true);
+    bench.hears_role(false);
+    bench.performs(Action::OpenFence(fence_end()));
+}
+
+#[test]
+#[should_panic(expected = "clients are let to a Redis that is None")]
+fn a_fence_opened_on_what_an_earlier_connection_said() {
+    let mut bench = Bench::new();
+    bench.hears_role(true);
+    bench.performs(Action::DisconnectRedis);
+    bench.performs(Action::OpenFence(fence_end()));
+}
+
+#[test]
+#[should_panic(expected = "a right of 1s")]
+fn a_right_that_outlasts_the_peers_patience() {
+    let mut bench = Bench::new();
+    bench.hears_role(true);
+    bench.performs(Action::OpenFence(NOW + Duration::from_secs(1)));
+}
+
+#[test]
+#[should_panic(expected = "a source nobody looked at")]
+fn a_source_opened_unseen() {
+    Bench::new().performs(Action::OpenSource);
+}
+
+#[test]
+#[should_panic(expected = "farewell while clients are answered")]
+fn a_farewell_from_an_open_address() {
+    let mut bench = Bench::new();
+    bench.hears_role(true);
+    bench.performs(Action::OpenFence(fence_end()));
+    bench.performs(Action::AddVips);
+    bench.performs(bench.advert(0));
+}
+
+#[test]
+#[should_panic(expected = "an address it does not have")]
+fn a_lie_is_not_believed_of_an_honest_world() {
+    let mut bench = Bench::new();
+    bench.promises.hears(&Input::ActionDone(Done::AddVips, Ok(())), &bench.node);
+    bench.performs(Action::Announce);
+}
+
+#[test]
+#[should_panic(expected = "41 actions")]
+fn too_much_at_once() {
+    let mut bench = Bench::new();
+    bench.promises.asks(NOW, &vec![Action::Announce; 41], &bench.node);
+}
+
+#[test]
+#[should_panic(expected = "nobody told it to stop")]
+fn an_exit_unasked() {
+    let mut bench = Bench::new();
+    bench.promises.asks(NOW, &[Action::Exit], &bench.node);
+}
+
+#[test]
+#[should_panic(expected = "it sleeps for")]
+fn a_deadline_too_far_away() {
+    let mut bench = Bench::new();
+    bench.promises.asks(Time(0), &[], &bench.node);
+}
+
+#[test]
+#[should_panic(expected = "it makes a replica of what it serves")]
+fn a_follow_before_the_first_decision() {
+    let mut bench = Bench::new();
+    bench.promises.asks(NOW, &[Action::AskRedis(Query::Follow)], &bench.node);
+}
+
+#[test]
+#[should_panic(expected = "it rests and the fence is open")]
+fn an_open_fence_of_one_that_rests() {
+    let mut bench = Bench::new();
+    let mut actions = Actions::new();
+    let started = Input::Started(Remains { link_up: true, ..Remains::default() });
+    bench.node.handle(NOW, started, &mut actions);
+    bench.node.handle(NOW + bench.config.timing.boot_wait, Input::Deadline, &mut actions);
+    bench.kernel.inherit(Time(10_000_000));
+    bench.promises.rests(NOW + Duration::from_secs(4), &bench.node, &bench.kernel, false);
+}
+
+#[test]
+#[should_panic(expected = "the addresses are still there")]
+fn addresses_left_behind() {
+    let mut bench = Bench::new();
+    bench.kernel.inherit(NOW);
+    bench.promises.has_left(&bench.kernel, NOW);
+}
+
+#[test]
+#[should_panic(expected = "a report that is no news")]
+fn a_report_twice() {
+    let mut bench = Bench::new();
+    let mut report = PeerDaemon::new(&bench.config).report;
+    report.seq = 1;
+    for _ in 0..2 {
+        bench.performs(Action::SendReport(report.clone()));
+    }
+}
+
+#[test]
+#[should_panic(expected = "data is to be replaced by nothing")]
+fn data_replaced_by_nothing() {
+    let bench = Bench::new();
+    let mut status = bench.node.status(NOW);
+    status.link_up = true;
+    status.members[0].redis.replid = [1; 20];
+    status.members[1].redis.replid = [2; 20];
+    status.members[1].redis.empty = true;
+    promises::never_replaced_by_nothing(&status);
+}
+
+#[test]
+fn what_is_told_is_kept_for_a_look() {
+    let mut bench = Bench::new();
+    bench.performs(Action::Tell(Event::Reloaded));
+    assert_eq!(bench.promises.told, ["configuration reloaded"]);
+}
