@@ -35,8 +35,6 @@ pub struct Options {
     pub client_rest: Duration,
     /// One-way delay of a frame, from and to.
     pub latency_us: (u64, u64),
-    /// How long the data of a full resync travels.
-    pub transfer: Duration,
     /// What each machine's clock gains, in parts of a million.
     pub clock_ppm: [i64; 2],
     /// How Redis is set up, on both machines.
@@ -55,7 +53,6 @@ impl Options {
             client_interval: Duration::from_millis(2),
             client_rest: Duration::from_millis(2),
             latency_us: (50, 300),
-            transfer: Duration::from_millis(100),
             clock_ppm: [0, 0],
             redis: Setup::default(),
         }
@@ -85,9 +82,9 @@ impl Options {
             client_interval: ms(*rng.pick(&[5, 10, 10])),
             client_rest: ms(50),
             latency_us: (50, latency_max),
-            transfer: ms(rng.between(1, 800)),
             clock_ppm,
             redis: Setup {
+                transfer: ms(rng.between(1, 800)),
                 version,
                 persistence,
                 auth: rng.chance(500),
@@ -127,7 +124,7 @@ impl fmt::Display for Options {
         write!(
             f,
             "adverts every {:?}{}{}, priorities {}/{}, clocks gain {}/{} us a second, a write every \
-             {:?}, frames take {}-{} us, a full resync takes {:?}, {}",
+             {:?}, frames take {}-{} us, {}",
             self.advert_interval,
             yes(", unicast", self.unicast),
             yes(", preempt", self.preempt),
@@ -138,7 +135,6 @@ impl fmt::Display for Options {
             self.client_interval,
             self.latency_us.0,
             self.latency_us.1,
-            self.transfer,
             self.redis,
         )
     }

@@ -126,6 +126,8 @@ pub enum Message {
     Cron,
     /// The data has been loaded.
     Loaded,
+    /// The last byte of a full resync is on its way.
+    Sent(ConnId),
     /// A pause may be over.
     PauseOver,
 }
@@ -371,6 +373,7 @@ impl Redis {
             Message::DialFailed(conn) => self.dial_failed(conn),
             Message::Cron => self.cron(now, out),
             Message::Loaded => self.loaded(out),
+            Message::Sent(conn) => self.sent_everything(conn, out),
             Message::PauseOver => {
                 if self.paused_until.is_some_and(|until| now >= until) {
                     out.push(Effect::Note(Note::PauseOver));

@@ -134,9 +134,6 @@ impl World {
         if self.rng.chance(self.network.weather.lost) {
             delay += Duration::from_micros(*self.rng.pick(&[1_500, 3_000, 200_000]));
         }
-        if let Stream::Payload(_) = &segment.1 {
-            delay += self.options.transfer;
-        }
         let now = self.now;
         let Some(conn) = self.network.streams.get(id) else {
             return;

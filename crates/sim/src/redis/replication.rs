@@ -52,6 +52,17 @@ pub(super) struct Attached {
     /// The last offset it has acknowledged.
     pub(super) acked: i64,
     heard_at: Time,
+    /// What it is being sent first, and the commands that wait behind that.
+    first: Option<(Box<Snapshot>, Vec<Entry>)>,
+}
+
+impl Attached {
+    fn send(&mut self, entry: Entry, out: &mut Vec<Effect>) {
+        match &mut self.first {
+            Some((_, behind)) => behind.push(entry),
+            None => out.push(Effect::Send(self.conn, Stream::Data(entry))),
+        }
+    }
 }
 
 /// The state of the link to the primary.
@@ -102,9 +113,7 @@ impl Redis {
         self.offset += len;
         let entry = Entry { end: self.offset, write };
         backlog.push(entry, self.setup.backlog_bytes);
-        for attached in &self.attached {
-            out.push(Effect::Send(attached.conn, Stream::Data(entry)));
-        }
+        self.attached.iter_mut().for_each(|attached| attached.send(entry, out));
     }
 
     /// `REPLICAOF NO ONE`.
@@ -198,7 +207,7 @@ impl Redis {
             out.push(Effect::Send(conn, Stream::Later));
             return;
         }
-        let attached = Attached { conn, acked: 0, heard_at: now };
+        let mut attached = Attached { conn, acked: 0, heard_at: now, first: None };
         let partial = wanted.and_then(|(replid, offset)| {
             let known = replid == self.replid
                 || (Some(replid) == self.replid2 && offset < self.second_offset);
@@ -222,9 +231,21 @@ impl Redis {
             }
             out.push(Effect::Note(Note::GrantsFull { writes: self.data.len(), wanted }));
             out.push(Effect::Send(conn, Stream::FullResync));
-            out.push(Effect::Send(conn, Stream::Payload(self.payload())));
+            out.push(Effect::At(now + self.setup.transfer, Message::Sent(conn)));
+            attached.first = Some((self.payload(), Vec::new()));
         }
         self.attached.push(attached);
+    }
+
+    /// A process that dies before it has sent the last byte has sent nothing.
+    pub(super) fn sent_everything(&mut self, conn: ConnId, out: &mut Vec<Effect>) {
+        let receiver = self.attached.iter_mut().find(|attached| attached.conn == conn);
+        if let Some((snapshot, behind)) = receiver.and_then(|attached| attached.first.take()) {
+            out.push(Effect::Send(conn, Stream::Payload(snapshot)));
+            for entry in behind {
+                out.push(Effect::Send(conn, Stream::Data(entry)));
+            }
+        }
     }
 
     fn hear_upstream(&mut self, now: Time, conn: ConnId, stream: Stream, out: &mut Vec<Effect>) {
@@ -316,9 +337,7 @@ impl Redis {
         if let Some(backlog) = &mut self.backlog {
             backlog.push(entry, self.setup.backlog_bytes);
         }
-        for attached in &self.attached {
-            out.push(Effect::Send(attached.conn, Stream::Data(entry)));
-        }
+        self.attached.iter_mut().for_each(|attached| attached.send(entry, out));
     }
 
     fn closed(&mut self, conn: ConnId, out: &mut Vec<Effect>) {

@@ -49,6 +49,8 @@ pub struct Setup {
     pub apply_us: (u64, u64),
     /// Loading data takes so long, from and to.
     pub load_us: (u64, u64),
+    /// Sending everything for a full resync takes so long.
+    pub transfer: Duration,
     /// `repl-backlog-size`.
     pub backlog_bytes: i64,
 }
@@ -61,6 +63,7 @@ impl Default for Setup {
             auth: true,
             apply_us: (5, 60),
             load_us: (1_000, 50_000),
+            transfer: Duration::from_millis(100),
             backlog_bytes: 64 * 1024 * 1024,
         }
     }
@@ -70,12 +73,14 @@ impl fmt::Display for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "Redis {}, {:?}, {}, applies after {}-{} us, loads for {}-{} us, backlog {} bytes",
+            "Redis {}, {:?}, {}, applies after {}-{} us, sends everything in {:?}, \
+             loads for {}-{} us, backlog {} bytes",
             self.version.text(),
             self.persistence,
             if self.auth { "with password" } else { "without password" },
             self.apply_us.0,
             self.apply_us.1,
+            self.transfer,
             self.load_us.0,
             self.load_us.1,
             self.backlog_bytes,
