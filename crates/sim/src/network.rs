@@ -59,6 +59,8 @@ pub struct Network {
     pub clients_cut: PerHost<bool>,
     /// Connections between the two Redis.
     pub(crate) streams: Streams,
+    /// When a datagram of its peer last reached each machine.
+    heard_at: PerHost<Time>,
     /// Announcements of each machine since it took the address: how many reached the client, and how
     /// many did not.
     announced: PerHost<(u32, u32)>,
@@ -76,6 +78,7 @@ impl Network {
             cuts: PerHost::default(),
             clients_cut: PerHost::default(),
             streams: Streams::default(),
+            heard_at: PerHost::default(),
             announced: PerHost::default(),
             parted_until: None,
         }
@@ -126,6 +129,15 @@ impl Network {
         let deaf =
             |from| self.is_cut(from, Traffic::Adverts) && self.is_cut(from, Traffic::Reports);
         HostId::BOTH.into_iter().any(deaf)
+    }
+
+    /// In bad weather nothing has reached this machine for so long that it must take its peer for
+    /// dead: they are parted.
+    pub(crate) fn unheard(&mut self, now: Time, host: HostId, patience: Duration) {
+        let bad = self.weather.lost > 0 || self.weather.late > 0;
+        if bad && now.since(self.heard_at[host]) >= patience {
+            self.parted_until = Some(now);
+        }
     }
 
     /// They are parted, or were so little while ago that they may not know it is over.
@@ -193,6 +205,7 @@ impl World {
             && self.hosts[to].kernel.carrier
             && !self.network.is_cut(from, traffic);
         if arrives {
+            self.network.heard_at[to] = self.now;
             self.daemon_hears(to, traffic, input);
         }
     }

@@ -23,6 +23,7 @@ use keepair_core::Input;
 use keepair_core::event::Event as Told;
 use keepair_core::input::{Persisted, Refused};
 use keepair_core::time::Time;
+use keepair_wire::peer::Cause;
 use std::time::Duration;
 
 /// Something that is going to happen.
@@ -271,6 +272,10 @@ impl World {
     pub(crate) fn tells(&mut self, host: HostId, event: Told) {
         if matters(&event) {
             self.attend();
+        }
+        if let Told::TakeoverBegan { cause: Cause::PeerSilent } = event {
+            let patience = self.options.advert_interval * 3;
+            self.network.unheard(self.now, host, patience);
         }
         self.see(&Fact::Told { host, event: &event });
         self.told.push((self.now, host, event));

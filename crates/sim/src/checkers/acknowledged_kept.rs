@@ -4,16 +4,17 @@
 //! Excused is, write by write:
 //! - what only one machine held when it lost its power, its cable, its processor or a path;
 //! - what a machine acknowledged while the other served too, or while neither could hear the other
-//!   (of two halves one has to go), or right after its processor and its clocks had stood still,
-//!   once that machine's data is replaced;
+//!   (of two halves one has to go), nor has heard since, or right after its processor and its clocks
+//!   had stood still, once that machine's data is replaced;
 //! - what a person has given up, when nothing said whose data was newer.
 //!
 //! Where faults overlap, also:
 //! - what no memory, file or kernel holds any more because all of them were destroyed by faults;
-//! - what only a machine held that was cut off or down when the other took over;
+//! - what only a machine held that was cut off or down when the other took over, or was restarted
+//!   from a file that does not know its history;
 //! - what a Redis copied away from one that had no daemon beside it to prevent that.
 
-use super::data_before_priority::guarded;
+use super::data_before_priority::{Known, guarded};
 use super::{Checker, Fact, Kind};
 use crate::daemon::State;
 use crate::fault::Fault;
@@ -34,10 +35,13 @@ pub(super) struct AcknowledgedKept {
     disputed: PerHost<Writes>,
     /// When the machine was last cut off or down.
     down_at: PerHost<Option<Time>>,
+    known: Known,
     /// When its processor went on, and its clocks with it: it can't know that the other has taken over.
     woke_at: PerHost<Option<Time>>,
     /// The last full resync from this machine began without a daemon beside it.
     unguarded: PerHost<bool>,
+    /// One has taken over from the other, which can't know it and goes on; until one follows.
+    forked: bool,
 }
 
 /// Nobody who is cut off or down can keep the other from taking over.
@@ -89,7 +93,7 @@ impl AcknowledgedKept {
 
     fn note_down(&mut self, world: &World) {
         for host in HostId::BOTH {
-            if cut_off_or_down(world, host) {
+            if cut_off_or_down(world, host) || !self.known.traceable(world, host) {
                 self.down_at[host] = Some(world.now);
             }
         }
@@ -100,7 +104,11 @@ impl AcknowledgedKept {
         let find_out = world.find_out();
         let other = world.answers(host.peer());
         let unaware = self.woke_at[host].is_some_and(|at| world.now.since(at) <= find_out);
-        if other || unaware || world.network.parted_within(world.now, find_out) {
+        if HostId::BOTH.into_iter().any(|host| world.hosts[host].redis.link_is_up()) {
+            self.forked = false;
+        }
+        let parted = self.forked || world.network.parted_within(world.now, find_out);
+        if other || unaware || parted {
             self.disputed[host].insert(write);
         }
     }
@@ -143,6 +151,7 @@ impl Checker for AcknowledgedKept {
         }
         match fact {
             Fact::ClientHeard { host, write, answer: Answer::Ok } => {
+                self.known.serves(world, *host);
                 self.acknowledged(world, *host, *write);
             }
             Fact::Fault(
@@ -176,6 +185,7 @@ impl Checker for AcknowledgedKept {
                 if self.down_at[peer].is_some_and(|at| world.now.since(at) <= lately) {
                     let missing = self.due.without(&world.hosts[*host].redis.holds());
                     self.excused.add(&missing);
+                    self.forked = world.hosts[peer].redis.is_primary();
                 }
             }
             Fact::Settled => {

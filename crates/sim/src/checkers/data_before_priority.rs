@@ -1,7 +1,8 @@
 //! Property 2, data before priority: an empty Redis is never a source of synchronisation for one
 //! that holds something, and nobody takes over with less than a machine that is well and reachable
-//! holds. (Where each holds something that the other does not, the newer history wins.) Where no
-//! daemon runs beside the source, or its kernel refuses, nobody can keep it from being one.
+//! holds. (Where each holds something that the other does not, the newer history wins; a Redis
+//! restarted from a file that does not know its history can't be judged.) Where no daemon runs
+//! beside the source, or its kernel refuses, nobody can keep it from being one.
 //!
 //! That an older Redis is not a source either shows in `acknowledged_kept`.
 
@@ -10,10 +11,9 @@ use crate::daemon::State;
 use crate::host::{HostId, PerHost};
 use crate::kernel::Netlink;
 use crate::network::Traffic;
-use crate::redis::{Answer, Note, Process};
+use crate::redis::{Answer, Note, Persistence, Process, Version};
 use crate::world::World;
 use crate::writes::Writes;
-use keepair_core::action::Action;
 use keepair_core::event::Event as Told;
 use keepair_core::time::Time;
 use std::time::Duration;
@@ -26,8 +26,7 @@ const KNOWN_AFTER: Duration = Duration::from_secs(2);
 pub(super) struct DataBeforePriority {
     acknowledged: Writes,
     unwell_at: PerHost<Time>,
-    /// A daemon has ended and left its gate open for a Redis that it had shut it for.
-    opened: PerHost<bool>,
+    known: Known,
     /// The last full resync from this machine began without a daemon beside it.
     unguarded: PerHost<bool>,
 }
@@ -43,10 +42,35 @@ fn well(world: &World, host: HostId) -> bool {
         && HostId::BOTH.into_iter().all(heard)
 }
 
-/// A daemon runs beside this Redis, and its kernel does what it is asked, at once.
+/// A daemon runs beside this Redis, and its kernel does what it is asked, at once, and nobody has
+/// undone it.
 pub(super) fn guarded(world: &World, host: HostId) -> bool {
-    let host = &world.hosts[host];
-    host.daemon.state == State::Running && host.kernel.netlink == Netlink::default()
+    let (daemon, kernel) = (&world.hosts[host].daemon, &world.hosts[host].kernel);
+    daemon.state == State::Running && kernel.netlink == Netlink::default() && kernel.rules
+}
+
+/// Which run of each Redis has last served or followed one that did.
+#[derive(Debug, Default)]
+pub(super) struct Known(PerHost<u64>);
+
+impl Known {
+    /// A write was acknowledged by this machine.
+    pub(super) fn serves(&mut self, world: &World, host: HostId) {
+        self.0[host] = world.hosts[host].redis.run;
+        let other = &world.hosts[host.peer()].redis;
+        if other.link_is_up() {
+            self.0[host.peer()] = other.run;
+        }
+    }
+
+    /// Something tells how its data relates to the pair's: the process is the one that was a part
+    /// of it, or its file knows its history.
+    pub(super) fn traceable(&self, world: &World, host: HostId) -> bool {
+        let redis = &world.hosts[host].redis;
+        let file =
+            redis.setup.version >= Version::V7_0 && redis.setup.persistence != Persistence::Aof;
+        file || redis.run == self.0[host]
+    }
 }
 
 impl DataBeforePriority {
@@ -63,16 +87,7 @@ impl Checker for DataBeforePriority {
     }
 
     fn wants(&self) -> &'static [Kind] {
-        &[
-            Kind::Overwritten,
-            Kind::ClientHeard,
-            Kind::Told,
-            Kind::Fault,
-            Kind::Redis,
-            Kind::Performs,
-            Kind::DaemonStarts,
-            Kind::Thawed,
-        ]
+        &[Kind::Overwritten, Kind::ClientHeard, Kind::Told, Kind::Fault, Kind::Redis, Kind::Thawed]
     }
 
     fn see(&mut self, world: &World, fact: &Fact<'_>) -> Result<(), String> {
@@ -85,15 +100,12 @@ impl Checker for DataBeforePriority {
         }
         match fact {
             Fact::Thawed { host, .. } => self.unwell_at[*host] = world.now,
-            Fact::ClientHeard { write, answer: Answer::Ok, .. } => {
+            Fact::ClientHeard { host, write, answer: Answer::Ok } => {
+                self.known.serves(world, *host);
                 self.acknowledged.insert(*write);
             }
-            Fact::Performs { host, action: Action::Exit } => {
-                self.opened[*host] = world.hosts[*host].kernel.source_closed();
-            }
-            Fact::DaemonStarts { host, .. } => self.opened[*host] = false,
             Fact::Redis { host, note: Note::GrantsFull { .. } } => {
-                self.unguarded[*host] = !guarded(world, *host) && !self.opened[*host];
+                self.unguarded[*host] = !guarded(world, *host);
             }
             Fact::Overwritten { host, lost, with_nothing: true }
                 if !lost.is_empty() && !self.unguarded[host.peer()] =>
@@ -102,7 +114,8 @@ impl Checker for DataBeforePriority {
             }
             Fact::Told { host, event: Told::TookOver(_) } => {
                 let peer = host.peer();
-                let known = world.now.since(self.unwell_at[peer]) > KNOWN_AFTER;
+                let known = world.now.since(self.unwell_at[peer]) > KNOWN_AFTER
+                    && self.known.traceable(world, peer);
                 let (lacks, alone) = (self.more(world, peer, *host), self.more(world, *host, peer));
                 if known && well(world, peer) && lacks > 0 && alone == 0 {
                     return Err(format!(

@@ -1,5 +1,5 @@
 //! Property 4, nothing is destroyed in silence: a daemon that makes its Redis a replica says what
-//! only this machine held, or that it can't tell, before a resync overwrites it.
+//! this machine alone has acknowledged, or that it can't tell, before a resync overwrites it.
 //!
 //! A daemon that is not there, or was not all the time, can't.
 
@@ -15,7 +15,8 @@ use keepair_core::event::Event as Told;
 /// The checker.
 #[derive(Debug, Default)]
 pub(super) struct NoSilentLoss {
-    acknowledged: Writes,
+    /// By each machine.
+    acknowledged: PerHost<Writes>,
     /// This run of the daemon has made its Redis a replica, and has not said what that costs.
     silent: PerHost<Option<u64>>,
 }
@@ -31,9 +32,9 @@ impl Checker for NoSilentLoss {
 
     fn see(&mut self, world: &World, fact: &Fact<'_>) -> Result<(), String> {
         match fact {
-            Fact::ClientHeard { write, answer: Answer::Ok, .. }
-            | Fact::LocalHeard { write, answer: Answer::Ok, .. } => {
-                self.acknowledged.insert(*write);
+            Fact::ClientHeard { host, write, answer: Answer::Ok }
+            | Fact::LocalHeard { host, write, answer: Answer::Ok } => {
+                self.acknowledged[*host].insert(*write);
             }
             Fact::Told { host, event: Told::Following } => {
                 self.silent[*host] = Some(world.hosts[*host].daemon.run);
@@ -44,7 +45,7 @@ impl Checker for NoSilentLoss {
                 let daemon = &world.hosts[*host].daemon;
                 let could =
                     daemon.state == State::Running && self.silent[*host] == Some(daemon.run);
-                let acknowledged = |write: &u32| self.acknowledged.contains(*write);
+                let acknowledged = |write: &u32| self.acknowledged[*host].contains(*write);
                 let destroyed = lost.iter().filter(acknowledged).count();
                 if could && destroyed > 0 {
                     return Err(format!(
