@@ -38,11 +38,15 @@ use takeover::Takeover;
 
 /// After the disk refused to keep the generation.
 const PERSIST_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// After the kernel refused to remove an address that was left.
+const REMOVE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What the node is doing.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Phase {
+    /// Not started: nothing is known of what an earlier run left.
+    New,
     /// Before the first decision.
     Starting {
         /// The peer is waited for until then.
@@ -86,6 +90,8 @@ pub struct Node {
     persisted: Option<Persisted>,
     /// The disk refused; try again then.
     persist_again_at: Option<Time>,
+    /// The kernel did not remove the addresses; try again then.
+    remove_again_at: Option<Time>,
     /// The peer has been heard since this daemon started, or since it left the address to it.
     peer_has_spoken: bool,
     /// The address was left since it was last held.
@@ -128,7 +134,7 @@ impl Node {
     pub fn new(config: Config, now: Time) -> Self {
         let advert_interval = config.advert_interval;
         Node {
-            phase: Phase::Starting { until: now + config.timing.boot_wait, resume_until: None },
+            phase: Phase::New,
             config,
             reason: "starting".to_string(),
             timers: Timers::default(),
@@ -142,6 +148,7 @@ impl Node {
             seen_run_id: None,
             persisted: None,
             persist_again_at: None,
+            remove_again_at: None,
             peer_has_spoken: false,
             left: false,
             left_to_peer: false,
@@ -174,7 +181,8 @@ impl Node {
 
     /// Takes one input in and appends what is to be done, in order.
     pub fn handle(&mut self, now: Time, input: Input, out: &mut Actions) {
-        if matches!(self.phase, Phase::Stopped) {
+        let is_start = matches!(input, Input::Started(_));
+        if matches!(self.phase, Phase::Stopped) || matches!(self.phase, Phase::New) != is_start {
             return;
         }
         self.note_lateness(now, &input, out);
@@ -240,11 +248,15 @@ impl Node {
             // While an earlier run may be taken up, the peer is not waited for.
             Phase::Starting { until, resume_until } => sooner(Some(resume_until.unwrap_or(*until))),
             Phase::TakingOver(takeover) => sooner(Some(takeover.deadline)),
-            Phase::Active(active) => sooner(active.announce_at),
+            Phase::Active(active) => {
+                sooner(active.announce_at);
+                sooner(active.yielding.map(|(_, until)| until));
+            }
             Phase::Stopping { until } => sooner(Some(*until)),
-            Phase::Stopped => return Time(u64::MAX),
+            Phase::New | Phase::Stopped => return Time(u64::MAX),
             Phase::Unfit | Phase::Backup => {}
         }
+        sooner(self.remove_again_at);
         at
     }
 
@@ -257,6 +269,7 @@ impl Node {
             self.blocked = None;
         }
         self.advance_leave(now, out);
+        self.advance_removal(now, out);
         self.advance_switchover(now, out);
         match &self.phase {
             Phase::Starting { .. } => self.advance_start(now, out),
@@ -268,7 +281,7 @@ impl Node {
                     self.stop(out);
                 }
             }
-            Phase::Stopped => return,
+            Phase::New | Phase::Stopped => return,
         }
         self.advance_follow(now, out);
         self.persist_changes(now, out);
@@ -361,7 +374,7 @@ impl Node {
     /// The state others see.
     pub fn state(&self) -> State {
         match &self.phase {
-            Phase::Starting { .. } => State::Starting,
+            Phase::New | Phase::Starting { .. } => State::Starting,
             Phase::Unfit => State::Unfit,
             Phase::Backup => State::Backup,
             Phase::TakingOver(_) => State::TakingOver,
@@ -380,6 +393,7 @@ impl Node {
     pub fn doing(&self) -> Option<&'static str> {
         match (&self.phase, &self.switchover, &self.leave) {
             (Phase::TakingOver(takeover), ..) => Some(takeover.step_name()),
+            (Phase::New, ..) => Some("not started"),
             (Phase::Stopped, ..) => Some("stopped"),
             (_, Some(switchover), _) => Some(switchover.step_name()),
             (_, None, Some(_)) => Some("leaving"),
@@ -583,7 +597,11 @@ impl Node {
             Done::AddVips | Done::OpenFence | Done::RenewFence => {
                 self.claim_step_done(now, done, result, out)
             }
-            Done::RemoveVips | Done::CloseFence => self.leave_step_done(now, done, result, out),
+            Done::RemoveVips => {
+                self.remove_again_at = result.is_err().then_some(now + REMOVE_AGAIN_AFTER);
+                self.leave_step_done(now, done, result, out);
+            }
+            Done::CloseFence => self.leave_step_done(now, done, result, out),
         }
     }
 

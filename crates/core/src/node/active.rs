@@ -29,8 +29,11 @@ pub(super) struct Active {
     fence_until: Time,
     /// The fence was lost and opened anew; a second time in a row is a fault.
     pub(super) reopened: bool,
-    /// Writes are held back by the fence (Redis before 6.2 can't pause them): don't renew it.
+    /// Writes are held back by the fence, for a switchover (Redis before 6.2 can't pause them) or to
+    /// compare data: don't renew it.
     pub(super) fence_held: bool,
+    /// The peer's data seems newer: to be seen in the INFO of this number, until then at the latest.
+    pub(super) yielding: Option<(u64, Time)>,
     pub(super) announce_at: Option<Time>,
     announced: u32,
     announce_interval: Duration,
@@ -42,6 +45,7 @@ impl Active {
             fence_until,
             reopened: false,
             fence_held: false,
+            yielding: None,
             announce_at: Some(now),
             announced: 0,
             announce_interval: config.announce.interval,
@@ -157,17 +161,42 @@ impl Node {
 
     /// The peer's data is newer than what is served here: after a partition, say.
     fn yield_to_newer_data(&mut self, now: Time, out: &mut Actions) {
-        let newer = self.peer.fresh(now).is_some_and(|report| {
+        let newer = self.peer_is_newer(now);
+        let Phase::Active(active) = &mut self.phase else { return };
+        match active.yielding {
+            Some((info, until)) if self.monitor.info_answered >= info || now >= until => {
+                active.yielding = None;
+                if newer {
+                    self.leave(now, Cause::Superseded, out);
+                } else {
+                    active.fence_held = false;
+                    self.emit_advert(now, out);
+                    self.reopen_fence(now, out);
+                }
+            }
+            Some(_) => {}
+            None if !newer => {}
+            None if active.fence_held => self.leave(now, Cause::Superseded, out),
+            // What is known of the local data is older than the last write that was acknowledged
+            // here. No more of them, and then look.
+            None => {
+                active.fence_held = true;
+                out.push(Action::CloseFence { and_source: false });
+                let info = self.monitor.demand_info(out);
+                active.yielding = Some((info, now + self.config.timing.promote_timeout));
+            }
+        }
+    }
+
+    fn peer_is_newer(&self, now: Time) -> bool {
+        self.peer.fresh(now).is_some_and(|report| {
             (report.fit || report.state == State::Active)
                 && report.redis.reachable
                 && matches!(
                     compare(&self.lineage(), &Lineage::from(report)),
                     Relation::Superseded { .. } | Relation::Behind { .. }
                 )
-        });
-        if newer {
-            self.leave(now, Cause::Superseded, out);
-        }
+        })
     }
 
     /// This daemon did not run for longer than the kernel served the address: the right is gone,
@@ -242,7 +271,9 @@ impl Node {
         };
         let yields = match compare(&self.lineage(), &Lineage::from(report)) {
             // Data before priority.
-            Relation::Superseded { .. } | Relation::Behind { .. } => true,
+            Relation::Superseded { .. } | Relation::Behind { .. } => {
+                return self.yield_to_newer_data(now, out);
+            }
             Relation::Supersedes | Relation::Ahead { .. } => false,
             Relation::Same | Relation::Unrelated => {
                 let own = self.config.own();
@@ -290,6 +321,18 @@ impl Node {
         self.report_dirty = true;
         if !matches!(self.phase, Phase::Stopping { .. }) {
             self.rest(now, out);
+        }
+    }
+
+    /// An address that was left is removed in the end, though it is shut by the fence meanwhile:
+    /// somebody may flush the rules.
+    pub(super) fn advance_removal(&mut self, now: Time, out: &mut Actions) {
+        if self.remove_again_at.is_none_or(|at| now < at) {
+            return;
+        }
+        self.remove_again_at = None;
+        if !matches!(self.phase, Phase::Active(_) | Phase::TakingOver(_)) {
+            out.push(Action::RemoveVips);
         }
     }
 

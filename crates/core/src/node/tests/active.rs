@@ -132,8 +132,50 @@ fn sim_finding_3_priority_does_not_decide_before_the_data_is_known() {
     newer.redis.replid = [9; 20];
     newer.redis.replid2 = [1; 20];
     newer.redis.second_offset = 1001;
+    bench.done();
     bench.report(newer);
+    assert_eq!(bench.done(), ["CloseFence { and_source: false }", "Info"], "no write from now on");
+    bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(primary(7)))));
     assert_eq!(bench.node.state(), State::Unfit, "without waiting for an advert");
+}
+
+#[test]
+fn sim_finding_w4_writes_that_came_after_the_last_look_count() {
+    // Promoted, and not written to when Redis was looked at last; the other has a tail of its own.
+    let promoted = |offset: i64| Info {
+        master_replid: Some(ReplId([2; 20])),
+        master_replid2: Some(ReplId([1; 20])),
+        second_repl_offset: Some(1001),
+        master_repl_offset: Some(offset),
+        ..primary(7)
+    };
+    for (offset, stays) in [(1000, false), (1047, true)] {
+        let mut bench = active();
+        bench.pass_with(300, &promoted(1000));
+        let mut cut_off = peer_report(State::Unfit, false, 1);
+        cut_off.redis.offset = 1141;
+        bench.report(cut_off.clone());
+        assert!(bench.done().contains(&"CloseFence { and_source: false }".to_string()));
+        bench.report(cut_off);
+        bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(promoted(offset)))));
+        assert_eq!(bench.node.state() == State::Active, stays, "{offset}");
+        assert_eq!(bench.done().contains(&"open fence".to_string()), stays, "{offset}");
+    }
+}
+
+#[test]
+fn sim_finding_w6_an_address_that_the_kernel_kept_is_removed_later() {
+    let mut bench = active();
+    bench.refuse = Some(Done::RemoveVips);
+    bench.redis_dies();
+    bench.done();
+    bench.refuse = None;
+    bench.pass(900);
+    assert!(!bench.done().contains(&"RemoveVips".to_string()));
+    bench.pass(200);
+    assert!(bench.done().contains(&"RemoveVips".to_string()));
+    bench.pass(3_000);
+    assert!(!bench.done().contains(&"RemoveVips".to_string()), "once it is gone, it is gone");
 }
 
 #[test]

@@ -3,6 +3,18 @@
 use super::*;
 
 #[test]
+fn sim_finding_w7_nothing_is_decided_or_written_before_the_start() {
+    let now = Time(1_000_000);
+    let mut node = Node::new(config(), now);
+    assert_eq!(node.deadline(), Time(u64::MAX));
+    let mut actions = Actions::new();
+    for input in [Input::Deadline, Input::LinkChanged(true), Input::Redis(RedisInput::Connected)] {
+        node.handle(now, input, &mut actions);
+    }
+    assert_eq!(actions, [], "a generation of 0, for example");
+}
+
+#[test]
 fn a_start_removes_what_an_earlier_run_left() {
     let mut bench = Bench::new();
     let done = bench.done();
