@@ -23,8 +23,9 @@ use crate::network::Traffic;
 use crate::redis::{Answer, Note, Process, WriteId};
 use crate::world::World;
 use crate::writes::Writes;
-use keepair_core::event::Event as Told;
+use keepair_core::input::Done;
 use keepair_core::time::Time;
+use keepair_wire::peer::State as Phase;
 
 /// The checker.
 #[derive(Debug, Default)]
@@ -139,7 +140,7 @@ impl Checker for AcknowledgedKept {
             Kind::Overwritten,
             Kind::RedisEnds,
             Kind::Redis,
-            Kind::Told,
+            Kind::Answered,
             Kind::Thawed,
             Kind::Settled,
         ]
@@ -179,7 +180,10 @@ impl Checker for AcknowledgedKept {
             Fact::RedisEnds { .. } | Fact::Redis { .. } if world.overlapping() => {
                 self.excuse_destroyed(world);
             }
-            Fact::Told { host, event: Told::TookOver(_) } if world.overlapping() => {
+            Fact::Answered { host, step: Done::AddVips, result: Ok(()) }
+                if world.overlapping()
+                    && world.hosts[*host].daemon.phase() == Some(Phase::TakingOver) =>
+            {
                 let peer = host.peer();
                 let lately = world.find_out();
                 if self.down_at[peer].is_some_and(|at| world.now.since(at) <= lately) {

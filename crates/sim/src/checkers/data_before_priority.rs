@@ -14,8 +14,9 @@ use crate::network::Traffic;
 use crate::redis::{Answer, Note, Persistence, Process, Version};
 use crate::world::World;
 use crate::writes::Writes;
-use keepair_core::event::Event as Told;
+use keepair_core::input::Done;
 use keepair_core::time::Time;
+use keepair_wire::peer::State as Phase;
 use std::time::Duration;
 
 /// A machine must have been well for so long for its data to be known.
@@ -87,7 +88,14 @@ impl Checker for DataBeforePriority {
     }
 
     fn wants(&self) -> &'static [Kind] {
-        &[Kind::Overwritten, Kind::ClientHeard, Kind::Told, Kind::Fault, Kind::Redis, Kind::Thawed]
+        &[
+            Kind::Overwritten,
+            Kind::ClientHeard,
+            Kind::Answered,
+            Kind::Fault,
+            Kind::Redis,
+            Kind::Thawed,
+        ]
     }
 
     fn see(&mut self, world: &World, fact: &Fact<'_>) -> Result<(), String> {
@@ -112,7 +120,9 @@ impl Checker for DataBeforePriority {
             {
                 return Err(format!("{} writes on {host} were replaced by nothing", lost.len()));
             }
-            Fact::Told { host, event: Told::TookOver(_) } => {
+            Fact::Answered { host, step: Done::AddVips, result: Ok(()) }
+                if world.hosts[*host].daemon.phase() == Some(Phase::TakingOver) =>
+            {
                 let peer = host.peer();
                 let known = world.now.since(self.unwell_at[peer]) > KNOWN_AFTER
                     && self.known.traceable(world, peer);

@@ -1,5 +1,5 @@
 //! Property 4, nothing is destroyed in silence: a daemon that makes its Redis a replica says what
-//! this machine alone has acknowledged, or that it can't tell, before a resync overwrites it.
+//! this machine alone holds, or that it can't tell, before a resync overwrites it.
 //!
 //! A daemon that is not there, or was not all the time, can't.
 
@@ -7,7 +7,7 @@ use super::{Checker, Fact, Kind};
 use crate::daemon::State;
 use crate::fault::Fault;
 use crate::host::PerHost;
-use crate::redis::Answer;
+use crate::redis::{Answer, Note};
 use crate::world::World;
 use crate::writes::Writes;
 use keepair_core::event::Event as Told;
@@ -15,8 +15,9 @@ use keepair_core::event::Event as Told;
 /// The checker.
 #[derive(Debug, Default)]
 pub(super) struct NoSilentLoss {
-    /// By each machine.
-    acknowledged: PerHost<Writes>,
+    acknowledged: Writes,
+    /// What each held and the other did not when it was made a replica.
+    tail: PerHost<Writes>,
     /// This run of the daemon has made its Redis a replica, and has not said what that costs.
     silent: PerHost<Option<u64>>,
 }
@@ -27,17 +28,28 @@ impl Checker for NoSilentLoss {
     }
 
     fn wants(&self) -> &'static [Kind] {
-        &[Kind::Told, Kind::ClientHeard, Kind::LocalHeard, Kind::Overwritten, Kind::Fault]
+        &[
+            Kind::Told,
+            Kind::Redis,
+            Kind::ClientHeard,
+            Kind::LocalHeard,
+            Kind::Overwritten,
+            Kind::Fault,
+        ]
     }
 
     fn see(&mut self, world: &World, fact: &Fact<'_>) -> Result<(), String> {
         match fact {
-            Fact::ClientHeard { host, write, answer: Answer::Ok }
-            | Fact::LocalHeard { host, write, answer: Answer::Ok } => {
-                self.acknowledged[*host].insert(*write);
+            Fact::ClientHeard { write, answer: Answer::Ok, .. }
+            | Fact::LocalHeard { write, answer: Answer::Ok, .. } => {
+                self.acknowledged.insert(*write);
             }
             Fact::Told { host, event: Told::Following } => {
                 self.silent[*host] = Some(world.hosts[*host].daemon.run);
+            }
+            Fact::Redis { host, note: Note::Following { .. } } => {
+                let kept = world.hosts[host.peer()].redis.holds();
+                self.tail[*host] = world.hosts[*host].redis.data.without(&kept);
             }
             Fact::Told { host, event: Told::OwnTail { .. } } => self.silent[*host] = None,
             Fact::Fault(Fault::Decide(keep, _)) => self.silent[keep.peer()] = None,
@@ -45,8 +57,10 @@ impl Checker for NoSilentLoss {
                 let daemon = &world.hosts[*host].daemon;
                 let could =
                     daemon.state == State::Running && self.silent[*host] == Some(daemon.run);
-                let acknowledged = |write: &u32| self.acknowledged[*host].contains(*write);
-                let destroyed = lost.iter().filter(acknowledged).count();
+                let due = |write: &u32| {
+                    self.acknowledged.contains(*write) && self.tail[*host].contains(*write)
+                };
+                let destroyed = lost.iter().filter(due).count();
                 if could && destroyed > 0 {
                     return Err(format!(
                         "{destroyed} acknowledged writes on {host} were overwritten, and nobody \
