@@ -12,7 +12,7 @@ use crate::checkers::{Fact, missing};
 use crate::fault::{Fault, Way};
 use crate::host::HostId;
 use crate::options::Options;
-use crate::redis::Boot;
+use crate::redis::{Boot, Persistence, Version};
 use crate::rng::Rng;
 use crate::world::{Event, World};
 use keepair_core::time::Time;
@@ -205,7 +205,7 @@ impl World {
         if !settled && (well || self.now < self.swarm.settle_by) {
             return self.schedule(self.now + LOOK, Event::Swarm(Turn::Look));
         }
-        if !settled && self.overlapping() && self.person_decides() {
+        if !settled && self.person_decides() {
             return self.settle_within(SETTLE);
         }
         self.see(&Fact::Settled);
@@ -231,8 +231,14 @@ impl World {
     }
 
     /// Both daemons say that nothing tells whose data is newer, and what to do: somebody looks, and
-    /// keeps the larger. Once.
+    /// keeps the larger. Once. Of faults that come one at a time only those may lead here after
+    /// which the files do not know their histories.
     fn person_decides(&mut self) -> bool {
+        let setup = self.options.redis;
+        let knows = setup.version >= Version::V7_0 && setup.persistence != Persistence::Aof;
+        if knows && !self.overlapping() {
+            return false;
+        }
         let asked = self.swarm.decided.is_none()
             && HostId::BOTH.into_iter().any(|id| {
                 let host = &self.hosts[id];
@@ -280,6 +286,11 @@ impl World {
         let Some(plan) = self.swarm.plan.take() else {
             return;
         };
+        if plan.style == Style::Alone && missing(self).is_some() {
+            // Something has begun by itself meanwhile: an address moves back to the better machine.
+            self.swarm.plan = Some(plan);
+            return self.settle_within(SETTLE);
+        }
         if let Some(episode) = plan.episodes.get(self.swarm.next) {
             self.swarm.next += 1;
             let lasts = self.unfold(episode);

@@ -273,7 +273,9 @@ impl World {
         if matters(&event) {
             self.attend();
         }
-        if let Told::TakeoverBegan { cause: Cause::PeerSilent } = event {
+        // A peer that was never heard since it came back counts as one that has left.
+        let silent = [Cause::PeerSilent, Cause::DaemonStopping];
+        if matches!(&event, Told::TakeoverBegan { cause } if silent.contains(cause)) {
             let patience = self.options.advert_interval * 3;
             self.network.unheard(self.now, host, patience);
         }
