@@ -14,7 +14,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use core::net::IpAddr;
 use core::time::Duration;
-use keepair_wire::peer::{Cause, Phase as Mark, State};
+use keepair_wire::peer::{Cause, Phase as Mark, Report, State};
 
 /// Rounds of duplicate-address probes before a first claim, and the wait after each.
 const PROBE_ROUNDS: u32 = 3;
@@ -75,12 +75,10 @@ impl Node {
         let down = vrrp::active_down(self.config.own().priority.0, interval);
         // Its adverts are missing, but the peer itself says it is there: a filter drops protocol
         // 112. Two primaries would be worse than a warning; the report counts as an advert.
-        let there = self
-            .peer
-            .fresh(now)
-            .is_some_and(|report| matches!(report.state, State::Active | State::TakingOver));
-        if there {
-            self.timers.active_down_at = self.peer.report_at.map(|at| at + down);
+        let says_so = |report: &Report| matches!(report.state, State::Active | State::TakingOver);
+        let told_at = self.peer.report_at.filter(|at| now < *at + down);
+        if let Some(told_at) = told_at.filter(|_| self.peer.report.as_ref().is_some_and(says_so)) {
+            self.timers.active_down_at = Some(told_at + down);
             if !core::mem::replace(&mut self.filter_told, true) {
                 out.push(Action::Tell(Event::Problem(format!(
                     "{}'s adverts do not arrive, though its reports do: is IP protocol 112 filtered?",
@@ -307,7 +305,7 @@ impl Node {
 
     fn ask_fence(&mut self, now: Time, ask: fn(Time) -> Action, out: &mut Actions) {
         let deadline = now + self.config.timing.promote_timeout;
-        let fence_until = now + vrrp::fence_life(&self.config);
+        let fence_until = now + self.fence_life();
         if let Phase::TakingOver(takeover) = &mut self.phase {
             *takeover = Takeover { step: Step::Fencing, deadline, fence_until };
         }
@@ -329,14 +327,7 @@ impl Node {
                 return;
             }
             Phase::TakingOver(takeover) => takeover.step,
-            Phase::Active(active) => {
-                match (done, result) {
-                    (Done::RenewFence, Ok(())) => active.reopened = false,
-                    (_, Ok(())) => {}
-                    (_, Err(refused)) => self.renewal_refused(now, &refused, out),
-                }
-                return;
-            }
+            Phase::Active(_) => return self.active_step_done(now, done, result, out),
             _ => return,
         };
         match (step, done, result) {

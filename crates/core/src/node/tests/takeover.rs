@@ -224,3 +224,37 @@ fn sim_finding_w1_a_machine_that_stood_still_gives_its_peer_that_time() {
     bench.pass_with(300, &replica(7));
     assert_eq!(bench.node.state(), State::TakingOver, "there is none");
 }
+
+#[test]
+fn sim_finding_s13_a_report_is_worth_as_much_as_an_advert() {
+    // Adverts are filtered; the last report is older than two intervals when the timer fires.
+    let mut bench = standby();
+    bench.pass_with(130, &replica(7));
+    bench.report(peer_report(State::Active, true, 3));
+    bench.pass_with(355, &replica(7));
+    assert_eq!(bench.node.state(), State::Backup);
+    bench.pass_with(10, &replica(7));
+    assert_eq!(bench.node.state(), State::TakingOver);
+}
+
+#[test]
+fn sim_finding_s19_a_redis_that_is_reading_its_file_may_hold_the_newer_data() {
+    let mut bench = Bench::new();
+    let mut empty = primary(7);
+    empty.keys = Some(0);
+    let mut reading = peer_report(State::Unfit, true, 3);
+    reading.redis.syncing = true;
+    reading.redis.replid = [8; 20];
+    for _ in 0..50 {
+        bench.report(reading.clone());
+        bench.pass_with(100, &empty);
+    }
+    assert_eq!(bench.node.state(), State::Unfit);
+    assert_eq!(bench.node.reason, "redis-2 is reading its data, which may be the newer");
+
+    let mut bench = Bench::new();
+    let mut info = primary(7);
+    (info.keys, info.loading) = (Some(0), Some(true));
+    bench.answer(&info);
+    assert!(!bench.node.status(bench.now).members[0].redis.empty, "nothing can be said yet");
+}
