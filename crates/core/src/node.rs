@@ -558,6 +558,7 @@ impl Node {
                 self.close_unseen_source(out);
             }
         }
+        self.note_given_up();
         self.adopt_generation(now, out);
         self.note_rejoin(now);
         self.check_catch_up(now);

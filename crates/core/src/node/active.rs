@@ -178,6 +178,7 @@ impl Node {
         let Phase::Active(active) = &mut self.phase else { return };
         match refused {
             Refused::Lapsed => self.leave(now, Cause::Stalled, out),
+            Refused::Failed(_) if active.fence_held => {}
             // Somebody flushed the rules. Adverts have kept their time, so the right is still ours.
             Refused::Failed(_) if !active.reopened => {
                 active.reopened = true;
@@ -465,7 +466,12 @@ impl Node {
 
     fn note_successor(&mut self, now: Time, cause: Cause) {
         self.left = true;
-        self.left_to_peer = self.peer.heard(now).is_some_and(|report| report.fit);
+        // After a stall everything that was heard is old.
+        let last = match cause {
+            Cause::Stalled => self.peer.report.as_ref(),
+            _ => self.peer.heard(now),
+        };
+        self.left_to_peer = last.is_some_and(|report| report.fit);
         // What was heard before says nothing of the time in which nothing could be heard.
         if self.left_to_peer && matches!(cause, Cause::LinkDown | Cause::Stalled) {
             self.peer_has_spoken = false;

@@ -74,9 +74,11 @@ impl Node {
             Some(Relation::Superseded { .. } | Relation::Behind { .. }) => {
                 Err(format!("{peer} holds newer data"))
             }
+            Some(Relation::Unrelated) if known.is_some_and(|peer| peer.facts.given_up) => Ok(()),
             Some(Relation::Unrelated) => Err(format!(
                 "this Redis and {peer}'s hold different data, and nothing says which is the newer: \
-                 neither will be overwritten; empty the one whose data is not wanted (FLUSHALL)"
+                 neither will be overwritten; empty the one whose data is not wanted (FLUSHALL) or \
+                 make it the other's replica (REPLICAOF)"
             )),
             Some(Relation::Same | Relation::Ahead { .. } | Relation::Supersedes) => Ok(()),
             None if self.generation.0 > 0 && !self.vouched() => Err(format!(
@@ -152,6 +154,7 @@ impl Node {
             offset: applied.or(info.master_repl_offset).unwrap_or(-1),
             version: version(info).unwrap_or((0, 0)),
             valkey: is_valkey(info),
+            given_up: self.given_up(),
         }
     }
 

@@ -50,6 +50,7 @@ pub(super) struct Takeover {
     step: Step,
     /// When the step is looked at again.
     pub(super) deadline: Time,
+    began_at: Time,
     /// Until when the kernel was asked to serve the addresses; a claim is void after that.
     fence_until: Time,
 }
@@ -127,6 +128,7 @@ impl Node {
         let takeover = Takeover {
             step: Step::Probing { rounds_left: PROBE_ROUNDS - 1 },
             deadline: now + PROBE_WAIT,
+            began_at: now,
             fence_until: now,
         };
         self.enter(Phase::TakingOver(takeover), format!("taking over: {cause}"), out);
@@ -289,6 +291,15 @@ impl Node {
 
     /// Redis is a primary: open the fence, then add the addresses, then tell the network.
     pub(super) fn claim(&mut self, now: Time, out: &mut Actions) {
+        // It may have taken the address back while this Redis took its time.
+        let began_at = self.takeover_began_at();
+        let since = |at: Option<Time>| at.is_some_and(|at| at > began_at);
+        let says_so = self.peer.report.as_ref().is_some_and(|report| report.state == State::Active);
+        if since(self.peer.advert_at) || (since(self.peer.report_at) && says_so) {
+            let back = format!("{} has the address again", self.config.peer().name);
+            self.takeover_failed(now, back, out);
+            return;
+        }
         // First, so that the machine that left does not take the address back on its older data,
         // should this daemon die while its clients are served.
         self.send_report(now, out);
@@ -298,7 +309,8 @@ impl Node {
 
     /// An earlier run's right is still alive: go on where it was, if the kernel agrees.
     pub(super) fn resume(&mut self, now: Time, out: &mut Actions) {
-        let takeover = Takeover { step: Step::Fencing, deadline: now, fence_until: now };
+        let takeover =
+            Takeover { step: Step::Fencing, deadline: now, began_at: now, fence_until: now };
         self.enter(Phase::TakingOver(takeover), self.reason.clone(), out);
         self.ask_fence(now, Action::RenewFence, out);
     }
@@ -307,7 +319,9 @@ impl Node {
         let deadline = now + self.config.timing.promote_timeout;
         let fence_until = now + self.fence_life();
         if let Phase::TakingOver(takeover) = &mut self.phase {
-            *takeover = Takeover { step: Step::Fencing, deadline, fence_until };
+            takeover.step = Step::Fencing;
+            takeover.deadline = deadline;
+            takeover.fence_until = fence_until;
         }
         out.push(ask(fence_until));
     }
@@ -341,7 +355,15 @@ impl Node {
         }
     }
 
+    fn takeover_began_at(&self) -> Time {
+        match &self.phase {
+            Phase::TakingOver(takeover) => takeover.began_at,
+            _ => Time(u64::MAX),
+        }
+    }
+
     fn become_active(&mut self, now: Time, out: &mut Actions) {
+        self.leave = None;
         self.mark(now, Mark::Claim);
         self.begin_generation(out);
         self.leaving = None;
