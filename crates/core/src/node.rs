@@ -38,6 +38,8 @@ use takeover::Takeover;
 
 /// After the disk refused to keep the generation.
 const PERSIST_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// After the kernel refused to shut the gate to a Redis that may have come back empty.
+const CLOSE_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// After the kernel refused to remove an address that was left.
 const REMOVE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -92,6 +94,8 @@ pub struct Node {
     persist_again_at: Option<Time>,
     /// The kernel did not remove the addresses; try again then.
     remove_again_at: Option<Time>,
+    /// The kernel did not shut the gate to the local Redis; try again then.
+    close_again_at: Option<Time>,
     /// The peer has been heard since this daemon started, or since it left the address to it.
     peer_has_spoken: bool,
     /// The address was left since it was last held.
@@ -149,6 +153,7 @@ impl Node {
             persisted: None,
             persist_again_at: None,
             remove_again_at: None,
+            close_again_at: None,
             peer_has_spoken: false,
             left: false,
             left_to_peer: false,
@@ -257,6 +262,7 @@ impl Node {
             Phase::Unfit | Phase::Backup => {}
         }
         sooner(self.remove_again_at);
+        sooner(self.close_again_at);
         at
     }
 
@@ -552,6 +558,7 @@ impl Node {
                 self.close_unseen_source(out);
             }
         }
+        self.note_given_up();
         self.adopt_generation(now, out);
         self.note_rejoin(now);
         self.check_catch_up(now);
@@ -601,7 +608,11 @@ impl Node {
                 self.remove_again_at = result.is_err().then_some(now + REMOVE_AGAIN_AFTER);
                 self.leave_step_done(now, done, result, out);
             }
-            Done::CloseFence => self.leave_step_done(now, done, result, out),
+            Done::CloseFence => {
+                let gate_open = result.is_err() && self.follow.source_closed();
+                self.close_again_at = gate_open.then_some(now + CLOSE_AGAIN_AFTER);
+                self.leave_step_done(now, done, result, out);
+            }
         }
     }
 
@@ -648,7 +659,6 @@ impl Node {
             if vips_changed {
                 // The executor has already been given the new list, and has taken off what is gone.
                 out.push(Action::AddVips);
-                out.push(Action::Announce);
             }
             self.timers.advert_at = Some(now);
         }

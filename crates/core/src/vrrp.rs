@@ -133,13 +133,16 @@ pub fn active_down(priority: u8, interval: Duration) -> Duration {
 
 /// How long the kernel serves the address after an advert was sent.
 ///
-/// It must end before the peer takes over, [`active_down`] after that advert, with the kernel's
-/// timer granularity (4 ms at HZ=250) to spare; and it should last as long as that allows, because
-/// it is the time a daemon has to be restarted in.
-pub fn fence_life(config: &Config) -> Duration {
-    let skew = skew(config.peer().priority.0, config.advert_interval);
-    let margin = (skew / 2).max(Duration::from_millis(5));
-    (config.advert_interval * 3 + skew).saturating_sub(margin)
+/// It must end before the peer takes over, [`active_down`] after that advert by the peer's clock, with
+/// the kernel's timer granularity (4 ms at HZ=250) and two clocks that drift apart by 2 % to spare;
+/// and it should last as long as that allows, because it is the time a daemon has to be restarted in.
+/// The peer's priority is the higher one of those it may have: the one it reports may be newer than
+/// the configured one.
+pub fn fence_life(config: &Config, peer_priority: u8) -> Duration {
+    let down = active_down(peer_priority, config.advert_interval);
+    let granularity = Duration::from_millis(5);
+    let margin = (skew(peer_priority, config.advert_interval) / 2).max(granularity);
+    down.saturating_sub(margin + down / 50)
 }
 
 /// The advert this machine sends, with the given priority.

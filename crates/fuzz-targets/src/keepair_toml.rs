@@ -146,7 +146,7 @@ fn check_node(config: &Config, me: usize) {
     assert_eq!(received, Ok(advert), "the peer takes it");
     // The peer waits for this long, and must find the address free.
     let down = vrrp::active_down(core.peer().priority.0, core.advert_interval);
-    let life = vrrp::fence_life(&core);
+    let life = vrrp::fence_life(&core, core.peer().priority.0);
     assert!(life > core.advert_interval && life < down, "{life:?} of {down:?}");
 
     let now = Time(1_000_000);

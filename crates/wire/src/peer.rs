@@ -172,6 +172,8 @@ pub struct RedisFacts {
     pub version: (u8, u8),
     /// It is a Valkey.
     pub valkey: bool,
+    /// It was a primary, and somebody made it the peer's replica by hand: the peer's data is wanted.
+    pub given_up: bool,
 }
 
 /// A machine that leaves the address says why and how long ago each step was.
@@ -265,7 +267,7 @@ impl Report {
         w.u8(self.priority);
         w.u64(self.generation);
         let r = &self.redis;
-        w.flags(&[r.reachable, r.primary, r.link_up, r.syncing, r.empty, r.valkey]);
+        w.flags(&[r.reachable, r.primary, r.link_up, r.syncing, r.empty, r.valkey, r.given_up]);
         w.bytes(&r.replid);
         w.bytes(&r.replid2);
         w.i64(r.second_offset);
@@ -326,7 +328,7 @@ impl Report {
         let [fit, vouched, ..] = r.flags()?;
         let priority = r.u8()?;
         let generation = r.u64()?;
-        let [reachable, primary, link_up, syncing, empty, valkey, ..] = r.flags()?;
+        let [reachable, primary, link_up, syncing, empty, valkey, given_up, ..] = r.flags()?;
         let redis = RedisFacts {
             reachable,
             primary,
@@ -334,6 +336,7 @@ impl Report {
             syncing,
             empty,
             valkey,
+            given_up,
             replid: r.array()?,
             replid2: r.array()?,
             second_offset: r.i64()?,

@@ -17,6 +17,8 @@ use keepair_wire::peer::{Cause, Leaving, State};
 
 /// A farewell (priority 0) is repeated, since the first may be lost: after these waits.
 const FAREWELL_WAITS: [Duration; 2] = [Duration::from_millis(3), Duration::from_millis(10)];
+/// A kernel that answers later than this has granted noticeably more than it was asked for.
+const LATE_GRANT: Duration = Duration::from_millis(2);
 /// How long a report goes on to say why the address was left.
 const LEAVING_TOLD_FOR: Duration = Duration::from_secs(2);
 
@@ -27,8 +29,12 @@ pub(super) struct Active {
     /// The kernel serves the address until then, or would if the fence were not held, unless another
     /// advert is sent.
     fence_until: Time,
+    /// When the kernel was asked last, until it has answered.
+    asked_at: Option<Time>,
     /// The fence was lost and opened anew; a second time in a row is a fault.
-    pub(super) reopened: bool,
+    reopened: bool,
+    /// An address was taken away, and the kernel refused to add it again.
+    add_refused: bool,
     /// Writes are held back by the fence, for a switchover (Redis before 6.2 can't pause them) or to
     /// compare data: don't renew it.
     pub(super) fence_held: bool,
@@ -43,7 +49,9 @@ impl Active {
     pub(super) fn new(now: Time, fence_until: Time, config: &Config) -> Self {
         Active {
             fence_until,
+            asked_at: None,
             reopened: false,
+            add_refused: false,
             fence_held: false,
             yielding: None,
             announce_at: Some(now),
@@ -82,12 +90,58 @@ impl Node {
 
     /// The kernel goes on serving the address for as long as the peer waits after an advert sent now.
     pub(super) fn renew_fence(&mut self, now: Time, out: &mut Actions) {
-        let until = now + vrrp::fence_life(&self.config);
+        let until = now + self.fence_life();
         let Phase::Active(active) = &mut self.phase else { return };
         active.fence_until = until;
         if !active.fence_held {
+            active.asked_at = Some(now);
             out.push(Action::RenewFence(until));
         }
+    }
+
+    /// The kernel counts from when it was reached, which may be long after it was asked: what it has
+    /// granted then lasts longer than was meant. Asked once more, with what is left.
+    fn shorten_late_grant(&mut self, now: Time, out: &mut Actions) {
+        let Phase::Active(active) = &mut self.phase else { return };
+        if active.asked_at.take().is_some_and(|at| now.since(at) > LATE_GRANT) {
+            out.push(Action::RenewFence(active.fence_until));
+        }
+    }
+
+    /// The kernel has answered while the address is held.
+    pub(super) fn active_step_done(
+        &mut self,
+        now: Time,
+        done: Done,
+        result: Result<(), Refused>,
+        out: &mut Actions,
+    ) {
+        let Phase::Active(active) = &mut self.phase else { return };
+        match (done, result) {
+            (Done::AddVips, Ok(())) => {
+                active.add_refused = false;
+                self.announce_anew(now);
+            }
+            // The standby waits as long as there are adverts: nobody would have the address.
+            (Done::AddVips, Err(_)) if active.add_refused => {
+                self.leave(now, Cause::LocalFault, out);
+            }
+            (Done::AddVips, Err(_)) => {
+                active.add_refused = true;
+                out.push(Action::AddVips);
+            }
+            (_, Ok(())) => {
+                active.reopened &= done != Done::RenewFence;
+                self.shorten_late_grant(now, out);
+            }
+            (_, Err(refused)) => self.renewal_refused(now, &refused, out),
+        }
+    }
+
+    /// For how long the peer waits after an advert of this machine.
+    pub(super) fn fence_life(&self) -> Duration {
+        let reported = self.peer.report.as_ref().map_or(0, |report| report.priority);
+        vrrp::fence_life(&self.config, self.config.peer().priority.0.max(reported))
     }
 
     /// Somebody else may have told the network that it has the address: all the rounds again.
@@ -111,9 +165,10 @@ impl Node {
 
     /// Opens the fence of an address that is held.
     pub(super) fn reopen_fence(&mut self, now: Time, out: &mut Actions) {
-        let until = now + vrrp::fence_life(&self.config);
+        let until = now + self.fence_life();
         if let Phase::Active(active) = &mut self.phase {
             active.fence_until = until;
+            active.asked_at = Some(now);
             out.push(Action::OpenFence(until));
         }
     }
@@ -123,6 +178,7 @@ impl Node {
         let Phase::Active(active) = &mut self.phase else { return };
         match refused {
             Refused::Lapsed => self.leave(now, Cause::Stalled, out),
+            Refused::Failed(_) if active.fence_held => {}
             // Somebody flushed the rules. Adverts have kept their time, so the right is still ours.
             Refused::Failed(_) if !active.reopened => {
                 active.reopened = true;
@@ -295,7 +351,6 @@ impl Node {
                 "{address} was removed from the interface by somebody else; added again"
             ))));
             out.push(Action::AddVips);
-            out.push(Action::Announce);
         }
     }
 
@@ -324,9 +379,15 @@ impl Node {
         }
     }
 
-    /// An address that was left is removed in the end, though it is shut by the fence meanwhile:
-    /// somebody may flush the rules.
+    /// What the kernel refused to take away or to shut is asked for again. An address that was left is
+    /// removed in the end, though it is shut by the fence meanwhile: somebody may flush the rules.
     pub(super) fn advance_removal(&mut self, now: Time, out: &mut Actions) {
+        if self.close_again_at.is_some_and(|at| now >= at) {
+            self.close_again_at = None;
+            if self.follow.source_closed() {
+                out.push(Action::CloseFence { and_source: true });
+            }
+        }
         if self.remove_again_at.is_none_or(|at| now < at) {
             return;
         }
@@ -405,7 +466,12 @@ impl Node {
 
     fn note_successor(&mut self, now: Time, cause: Cause) {
         self.left = true;
-        self.left_to_peer = self.peer.heard(now).is_some_and(|report| report.fit);
+        // After a stall everything that was heard is old.
+        let last = match cause {
+            Cause::Stalled => self.peer.report.as_ref(),
+            _ => self.peer.heard(now),
+        };
+        self.left_to_peer = last.is_some_and(|report| report.fit);
         // What was heard before says nothing of the time in which nothing could be heard.
         if self.left_to_peer && matches!(cause, Cause::LinkDown | Cause::Stalled) {
             self.peer_has_spoken = false;

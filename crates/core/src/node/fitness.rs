@@ -66,14 +66,19 @@ impl Node {
         let peer = &self.config.peer().name;
         let known = self.peer.lineage();
         let relation = known.as_ref().map(|peer| compare(&self.lineage(), peer));
+        let reading = known.as_ref().is_some_and(|peer| peer.facts.primary && peer.facts.syncing);
+        if reading && !self.vouched() {
+            return Err(format!("{peer} is reading its data, which may be the newer"));
+        }
         match relation {
             Some(Relation::Superseded { .. } | Relation::Behind { .. }) => {
                 Err(format!("{peer} holds newer data"))
             }
+            Some(Relation::Unrelated) if known.is_some_and(|peer| peer.facts.given_up) => Ok(()),
             Some(Relation::Unrelated) => Err(format!(
                 "this Redis and {peer}'s hold different data, and nothing says which is the newer: \
-                 neither will be overwritten; empty one of them (FLUSHALL) or make it the other's \
-                 replica"
+                 neither will be overwritten; empty the one whose data is not wanted (FLUSHALL) or \
+                 make it the other's replica (REPLICAOF)"
             )),
             Some(Relation::Same | Relation::Ahead { .. } | Relation::Supersedes) => Ok(()),
             None if self.generation.0 > 0 && !self.vouched() => Err(format!(
@@ -141,13 +146,15 @@ impl Node {
             primary,
             link_up: self.monitor.link_up(),
             syncing: self.monitor.is_syncing(),
-            empty: info.keys == Some(0),
+            // While it reads its file nothing can be said of what is in it.
+            empty: info.keys == Some(0) && !self.monitor.is_syncing(),
             replid: info.master_replid.map_or([0; 20], |id| id.0),
             replid2: info.master_replid2.map_or([0; 20], |id| id.0),
             second_offset: info.second_repl_offset.unwrap_or(-1),
             offset: applied.or(info.master_repl_offset).unwrap_or(-1),
             version: version(info).unwrap_or((0, 0)),
             valkey: is_valkey(info),
+            given_up: self.given_up(),
         }
     }
 

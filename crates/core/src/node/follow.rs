@@ -34,6 +34,20 @@ pub(super) struct Follow {
     /// On the way back to being a replica: what was held before.
     rejoining: Option<Held>,
     source_closed: bool,
+    by_hand: ByHand,
+}
+
+/// Whether somebody else made the local Redis a replica.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+enum ByHand {
+    /// It was not seen as a primary, or this daemon made it a replica.
+    #[default]
+    No,
+    /// It is a primary, or was one when it was seen last.
+    Primary,
+    /// It was one, and is the peer's replica.
+    GivenUp,
 }
 
 /// What was held when Redis was told to follow.
@@ -104,6 +118,23 @@ impl Node {
         out.push(Action::AskRedis(Query::Follow));
     }
 
+    /// Nothing but a person's word may say whose data is wanted, where the two can't be compared.
+    pub(super) fn note_given_up(&mut self) {
+        let replica = self.replicates_from_peer();
+        let in_step = replica && self.monitor.link_up();
+        self.follow.by_hand = match self.follow.by_hand {
+            _ if self.monitor.is_primary() => ByHand::Primary,
+            _ if in_step => ByHand::No,
+            ByHand::Primary if replica && !self.follow.pending() => ByHand::GivenUp,
+            by_hand => by_hand,
+        };
+    }
+
+    /// Somebody made the local Redis, which was a primary, the peer's replica.
+    pub(super) fn given_up(&self) -> bool {
+        self.follow.by_hand == ByHand::GivenUp
+    }
+
     fn relation(&self) -> Option<Relation> {
         self.peer.lineage().map(|peer| compare(&self.lineage(), &peer))
     }
@@ -132,6 +163,7 @@ impl Node {
         self.end_linger(out);
         match result {
             Ok(()) => {
+                self.follow.by_hand = ByHand::No;
                 // Before anything is overwritten, and with the last byte that was written here.
                 let facts = self.own_facts();
                 let own_tail_bytes = match self.relation() {

@@ -14,7 +14,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use core::net::IpAddr;
 use core::time::Duration;
-use keepair_wire::peer::{Cause, Phase as Mark, State};
+use keepair_wire::peer::{Cause, Phase as Mark, Report, State};
 
 /// Rounds of duplicate-address probes before a first claim, and the wait after each.
 const PROBE_ROUNDS: u32 = 3;
@@ -50,6 +50,7 @@ pub(super) struct Takeover {
     step: Step,
     /// When the step is looked at again.
     pub(super) deadline: Time,
+    began_at: Time,
     /// Until when the kernel was asked to serve the addresses; a claim is void after that.
     fence_until: Time,
 }
@@ -75,12 +76,10 @@ impl Node {
         let down = vrrp::active_down(self.config.own().priority.0, interval);
         // Its adverts are missing, but the peer itself says it is there: a filter drops protocol
         // 112. Two primaries would be worse than a warning; the report counts as an advert.
-        let there = self
-            .peer
-            .fresh(now)
-            .is_some_and(|report| matches!(report.state, State::Active | State::TakingOver));
-        if there {
-            self.timers.active_down_at = self.peer.report_at.map(|at| at + down);
+        let says_so = |report: &Report| matches!(report.state, State::Active | State::TakingOver);
+        let told_at = self.peer.report_at.filter(|at| now < *at + down);
+        if let Some(told_at) = told_at.filter(|_| self.peer.report.as_ref().is_some_and(says_so)) {
+            self.timers.active_down_at = Some(told_at + down);
             if !core::mem::replace(&mut self.filter_told, true) {
                 out.push(Action::Tell(Event::Problem(format!(
                     "{}'s adverts do not arrive, though its reports do: is IP protocol 112 filtered?",
@@ -129,6 +128,7 @@ impl Node {
         let takeover = Takeover {
             step: Step::Probing { rounds_left: PROBE_ROUNDS - 1 },
             deadline: now + PROBE_WAIT,
+            began_at: now,
             fence_until: now,
         };
         self.enter(Phase::TakingOver(takeover), format!("taking over: {cause}"), out);
@@ -291,6 +291,15 @@ impl Node {
 
     /// Redis is a primary: open the fence, then add the addresses, then tell the network.
     pub(super) fn claim(&mut self, now: Time, out: &mut Actions) {
+        // It may have taken the address back while this Redis took its time.
+        let began_at = self.takeover_began_at();
+        let since = |at: Option<Time>| at.is_some_and(|at| at > began_at);
+        let says_so = self.peer.report.as_ref().is_some_and(|report| report.state == State::Active);
+        if since(self.peer.advert_at) || (since(self.peer.report_at) && says_so) {
+            let back = format!("{} has the address again", self.config.peer().name);
+            self.takeover_failed(now, back, out);
+            return;
+        }
         // First, so that the machine that left does not take the address back on its older data,
         // should this daemon die while its clients are served.
         self.send_report(now, out);
@@ -300,16 +309,19 @@ impl Node {
 
     /// An earlier run's right is still alive: go on where it was, if the kernel agrees.
     pub(super) fn resume(&mut self, now: Time, out: &mut Actions) {
-        let takeover = Takeover { step: Step::Fencing, deadline: now, fence_until: now };
+        let takeover =
+            Takeover { step: Step::Fencing, deadline: now, began_at: now, fence_until: now };
         self.enter(Phase::TakingOver(takeover), self.reason.clone(), out);
         self.ask_fence(now, Action::RenewFence, out);
     }
 
     fn ask_fence(&mut self, now: Time, ask: fn(Time) -> Action, out: &mut Actions) {
         let deadline = now + self.config.timing.promote_timeout;
-        let fence_until = now + vrrp::fence_life(&self.config);
+        let fence_until = now + self.fence_life();
         if let Phase::TakingOver(takeover) = &mut self.phase {
-            *takeover = Takeover { step: Step::Fencing, deadline, fence_until };
+            takeover.step = Step::Fencing;
+            takeover.deadline = deadline;
+            takeover.fence_until = fence_until;
         }
         out.push(ask(fence_until));
     }
@@ -329,14 +341,7 @@ impl Node {
                 return;
             }
             Phase::TakingOver(takeover) => takeover.step,
-            Phase::Active(active) => {
-                match (done, result) {
-                    (Done::RenewFence, Ok(())) => active.reopened = false,
-                    (_, Ok(())) => {}
-                    (_, Err(refused)) => self.renewal_refused(now, &refused, out),
-                }
-                return;
-            }
+            Phase::Active(_) => return self.active_step_done(now, done, result, out),
             _ => return,
         };
         match (step, done, result) {
@@ -350,7 +355,15 @@ impl Node {
         }
     }
 
+    fn takeover_began_at(&self) -> Time {
+        match &self.phase {
+            Phase::TakingOver(takeover) => takeover.began_at,
+            _ => Time(u64::MAX),
+        }
+    }
+
     fn become_active(&mut self, now: Time, out: &mut Actions) {
+        self.leave = None;
         self.mark(now, Mark::Claim);
         self.begin_generation(out);
         self.leaving = None;

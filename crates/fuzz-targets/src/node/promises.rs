@@ -131,7 +131,10 @@ impl Promises {
                 let primary = self.role == Some(Role::Primary);
                 assert!(primary, "clients are let to a Redis that is {:?}", self.role);
                 let life = until.since(now);
-                assert!(life <= vrrp::fence_life(&self.config), "a right of {life:?}");
+                assert!(
+                    life <= vrrp::fence_life(&self.config, self.config.peer().priority.0),
+                    "a right of {life:?}"
+                );
                 if matches!(action, Action::RenewFence(_)) && self.before == State::Active {
                     // A daemon that dies now must be silent on the address before the peer, which
                     // counts from the last advert, takes it.

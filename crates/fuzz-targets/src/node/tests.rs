@@ -205,6 +205,7 @@ fn a_deadline_too_far_away() {
 #[should_panic(expected = "it makes a replica of what it serves")]
 fn a_follow_before_the_first_decision() {
     let mut bench = Bench::new();
+    bench.node.handle(NOW, Input::Started(Remains::default()), &mut Actions::new());
     bench.promises.asks(NOW, &[Action::AskRedis(Query::Follow)], &bench.node);
 }
 

@@ -193,20 +193,21 @@ fn a_node_that_breaks_is_an_error_with_its_input() {
     let node = Node::new(config, Time(0));
     let mut bytes = Vec::new();
     let mut encoder = Encoder::default();
+    let start = Input::Started(Remains::default());
     encoder.head(Clock { at: Time(0), unix_us: 0 }, Why::Started, &node, &mut bytes).unwrap();
-    encoder.handled(Time(1), &Input::Deadline, &[], Some(Sums::default()), &mut bytes).unwrap();
-    encoder.handled(Time(1), &Input::Deadline, &[], None, &mut bytes).unwrap();
+    encoder.handled(Time(1), &start, &[], Some(Sums::default()), &mut bytes).unwrap();
+    encoder.handled(Time(1), &start, &[], None, &mut bytes).unwrap();
     let mut found = records(&bytes).into_iter();
     let (head, recorded) = (found.next().unwrap(), found.next().unwrap());
     let mut replayer = Replayer::new();
     replayer.take(head.clone()).unwrap();
     let broken = replayer.take(recorded.clone()).unwrap_err();
-    assert_eq!(broken, Broken::Panicked { input: "Deadline".to_owned(), recorded: false });
+    assert_eq!(broken, Broken::Panicked { input: format!("{start:?}"), recorded: false });
     assert_eq!(replayer.take(recorded).unwrap_err(), Broken::NoHead);
     // The recorded daemon broke over it, too.
     replayer.take(head).unwrap();
     let broken = replayer.take(found.next().unwrap()).unwrap_err();
-    assert_eq!(broken, Broken::Panicked { input: "Deadline".to_owned(), recorded: true });
+    assert_eq!(broken, Broken::Panicked { input: format!("{start:?}"), recorded: true });
     assert_eq!(VERSION, "0.1.0");
 }
 
@@ -223,7 +224,7 @@ fn everything_can_be_said() {
         .flat_map(|turn| turn.actions.iter().map(|action| say::action(turn.at, action)))
         .collect();
     for words in [
-        "serve the addresses for 330.4 ms",
+        "serve the addresses for 323.2 ms",
         "shut the addresses, and refuse the peer as a replica",
         "ask Redis: INFO",
         "send an advert, priority 100",

@@ -207,7 +207,7 @@ fn a_new_address_by_reload_gets_its_right_before_it_is_added() {
     config.vips.push(Vip { address: "172.18.0.11".parse().unwrap(), prefix_len: 24 });
     bench.feed(Input::Operator(Operator::Reload(Box::new(config))));
     let done = bench.done();
-    assert_eq!(done[..3], ["open fence", "AddVips", "Announce"], "{done:?}");
+    assert_eq!(done, ["open fence", "AddVips", "advert 100", "renew fence", "Announce"]);
 }
 
 #[test]
@@ -297,7 +297,7 @@ fn fuzz_finding_3_a_shorter_interval_shortens_the_right_before_the_peer_hears_of
         bench.feed(Input::Operator(Operator::Reload(Box::new(config.clone()))));
         let right = bench.log.iter().position(|action| match action {
             Action::RenewFence(until) | Action::OpenFence(until) => {
-                *until == bench.now + vrrp::fence_life(&config)
+                *until == bench.now + vrrp::fence_life(&config, 100)
             }
             _ => false,
         });
@@ -365,5 +365,67 @@ fn what_an_operator_must_mend_is_a_warning() {
         (Event::Switchover(SwitchoverStep::CalledOff(text())), Level::Warning),
     ] {
         assert_eq!(event.level(), level, "{event}");
+    }
+}
+
+#[test]
+fn sim_finding_s17_an_address_that_can_not_be_added_again_is_left_to_the_standby() {
+    let mut bench = active();
+    bench.refuse = Some(Done::AddVips);
+    bench.feed(Input::VipGone("172.18.0.10".parse().unwrap()));
+    let done = bench.done();
+    assert_eq!(done[..2], ["AddVips", "AddVips"], "once more");
+    assert_eq!(done[2..4], ["CloseFence { and_source: false }", "advert 0"]);
+    assert!(!done.contains(&"Announce".to_string()), "{done:?}");
+}
+
+#[test]
+fn sim_finding_s12_a_gate_that_was_not_shut_is_shut_later() {
+    let mut bench = active();
+    bench.refuse = Some(Done::CloseFence);
+    bench.redis_dies();
+    bench.done();
+    bench.refuse = None;
+    bench.pass(110);
+    assert!(bench.done().contains(&"CloseFence { and_source: true }".to_string()));
+    bench.pass(1_000);
+    assert!(!bench.done().contains(&"CloseFence { and_source: true }".to_string()));
+}
+
+#[test]
+fn sim_finding_s14_what_was_granted_late_is_asked_for_again_with_what_is_left() {
+    let mut bench = active();
+    bench.pass_with(100, &primary(7));
+    let mut actions = Actions::new();
+    let until = bench.node.handled_at + vrrp::fence_life(&config(), 100);
+    bench.node.handle(bench.now, Input::ActionDone(Done::RenewFence, Ok(())), &mut actions);
+    assert!(!actions.iter().any(|action| matches!(action, Action::RenewFence(_))), "in time");
+    let now = loop {
+        let now = bench.node.deadline();
+        actions.clear();
+        bench.node.handle(now, Input::Deadline, &mut actions);
+        if actions.iter().any(|action| matches!(action, Action::RenewFence(_))) {
+            break now;
+        }
+    };
+    actions.clear();
+    let late = now + Duration::from_millis(20);
+    bench.node.handle(late, Input::ActionDone(Done::RenewFence, Ok(())), &mut actions);
+    let until = until.max(now + vrrp::fence_life(&config(), 100));
+    assert!(actions.contains(&Action::RenewFence(until)), "{actions:?}");
+    actions.clear();
+    let later = late + Duration::from_millis(20);
+    bench.node.handle(later, Input::ActionDone(Done::RenewFence, Ok(())), &mut actions);
+    assert!(!actions.contains(&Action::RenewFence(until)), "once, not for ever");
+}
+
+#[test]
+fn sim_finding_s10_two_clocks_may_drift_apart_by_a_hundredth_each() {
+    for (interval_ms, priority) in [(10, 100), (100, 100), (250, 254), (1000, 254), (40_950, 1)] {
+        let config = Config { advert_interval: Duration::from_millis(interval_ms), ..config() };
+        let life = vrrp::fence_life(&config, priority);
+        let down = vrrp::active_down(priority, config.advert_interval);
+        // The kernel's clock is slow, the peer's is fast.
+        assert!(life * 101 / 99 + Duration::from_millis(4) < down, "{life:?} {down:?}");
     }
 }

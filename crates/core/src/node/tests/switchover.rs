@@ -272,3 +272,21 @@ fn sim_finding_s6_a_right_that_is_held_back_ends_as_well() {
     assert!(!done.contains(&"advert 100".to_string()), "{done:?}");
     assert_ne!(bench.node.state(), State::Active);
 }
+
+#[test]
+fn fuzz_finding_5_nothing_opens_the_fence_while_it_holds_writes_back() {
+    let mut old = primary(7);
+    old.redis_version = Some("6.0.16".to_string());
+    let mut bench = active();
+    bench.pass_with(200, &old);
+    bench.report(peer_report(State::Backup, false, 1));
+    bench.feed(Input::Operator(Operator::Switchover));
+    bench.done();
+    let mut config = config();
+    config.vips.push(Vip { address: "172.18.0.11".parse().unwrap(), prefix_len: 24 });
+    bench.feed(Input::Operator(Operator::Reload(Box::new(config))));
+    let no = Err(Refused::Failed("no such set".to_string()));
+    bench.feed(Input::ActionDone(Done::RenewFence, no));
+    let done = bench.done();
+    assert!(!done.contains(&"open fence".to_string()), "{done:?}");
+}

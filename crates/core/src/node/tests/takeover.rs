@@ -224,3 +224,98 @@ fn sim_finding_w1_a_machine_that_stood_still_gives_its_peer_that_time() {
     bench.pass_with(300, &replica(7));
     assert_eq!(bench.node.state(), State::TakingOver, "there is none");
 }
+
+#[test]
+fn sim_finding_s13_a_report_is_worth_as_much_as_an_advert() {
+    // Adverts are filtered; the last report is older than two intervals when the timer fires.
+    let mut bench = standby();
+    bench.pass_with(130, &replica(7));
+    bench.report(peer_report(State::Active, true, 3));
+    bench.pass_with(355, &replica(7));
+    assert_eq!(bench.node.state(), State::Backup);
+    bench.pass_with(10, &replica(7));
+    assert_eq!(bench.node.state(), State::TakingOver);
+}
+
+#[test]
+fn sim_finding_s19_a_redis_that_is_reading_its_file_may_hold_the_newer_data() {
+    let mut bench = Bench::new();
+    let mut empty = primary(7);
+    empty.keys = Some(0);
+    let mut reading = peer_report(State::Unfit, true, 3);
+    reading.redis.syncing = true;
+    reading.redis.replid = [8; 20];
+    for _ in 0..50 {
+        bench.report(reading.clone());
+        bench.pass_with(100, &empty);
+    }
+    assert_eq!(bench.node.state(), State::Unfit);
+    assert_eq!(bench.node.reason, "redis-2 is reading its data, which may be the newer");
+
+    let mut bench = Bench::new();
+    let mut info = primary(7);
+    (info.keys, info.loading) = (Some(0), Some(true));
+    bench.answer(&info);
+    assert!(!bench.node.status(bench.now).members[0].redis.empty, "nothing can be said yet");
+}
+
+#[test]
+fn model_finding_5_a_peer_that_took_the_address_back_meanwhile_keeps_it() {
+    let mut bench = promoting();
+    bench.redis(RedisInput::Reply(Query::Promote, Reply::Ok));
+    bench.advert(100);
+    bench.done();
+    bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(primary(7)))));
+    assert_eq!(bench.node.state(), State::Backup, "nothing was claimed yet");
+
+    let mut bench = promoting();
+    bench.pass(1);
+    bench.advert(100);
+    bench.redis(RedisInput::Reply(Query::Promote, Reply::Ok));
+    bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(primary(7)))));
+    assert!(bench.told().contains(&"could not take over: redis-2 has the address again".into()));
+    assert!(!bench.done().contains(&"open fence".to_string()));
+}
+
+#[test]
+fn model_finding_4_who_was_stopped_left_the_address_to_whoever_was_fit_before() {
+    let mut bench = active();
+    bench.report(peer_report(State::Backup, false, 1));
+    bench.pass_with(10, &primary(7));
+    bench.now = bench.now + Duration::from_millis(1_100);
+    bench.feed(Input::Deadline);
+    assert_eq!(bench.told().last().unwrap(), "left the address: stalled");
+    // The peer took over meanwhile, acknowledged writes, and its daemon died.
+    bench.pass_with(3_000, &primary(7));
+    assert_eq!(bench.node.state(), State::Unfit);
+    assert!(bench.node.reason.starts_with("has not heard redis-2"), "{}", bench.node.reason);
+}
+
+#[test]
+fn sim_finding_s16_what_a_person_gave_up_by_hand_may_be_replaced() {
+    let mut stranger = primary(8);
+    stranger.master_replid = Some(ReplId([5; 20]));
+    for (given_up, serves) in [(false, false), (true, true)] {
+        let mut bench = Bench::new();
+        bench.answer(&stranger);
+        for _ in 0..50 {
+            let mut report = peer_report(State::Unfit, false, 3);
+            (report.fit, report.vouched, report.redis.link_up) = (false, false, false);
+            report.redis.given_up = given_up;
+            bench.report(report);
+            bench.pass_with(100, &stranger);
+        }
+        assert_eq!(bench.node.state() == State::Active, serves, "{}", bench.node.reason);
+    }
+    // By hand, or by this daemon.
+    let mut away = replica(7);
+    away.master_link_status = Some(LinkStatus::Down);
+    let mut bench = active();
+    bench.pass_with(300, &away);
+    assert!(bench.node.status(bench.now).members[0].redis.given_up);
+    let mut bench = active();
+    bench.report(peer_report(State::Backup, false, 1));
+    bench.feed(Input::LinkChanged(false));
+    bench.pass_with(300, &away);
+    assert!(!bench.node.status(bench.now).members[0].redis.given_up);
+}
