@@ -221,12 +221,11 @@ impl World {
         self.client.arp.known() == Some(serving.peer()) && self.network.never_heard(serving)
     }
 
-    /// A replica waits for a full resync from a machine that lost its power meanwhile: Redis gives
-    /// up after `repl-timeout`.
+    /// A replica waits for a machine that lost its power meanwhile: Redis gives up after
+    /// `repl-timeout`.
     fn replica_waits(&self) -> bool {
-        let waits = |host: HostId| {
-            self.hosts[host].redis.is_syncing() && self.network.streams.half_open(host)
-        };
+        let waits =
+            |host: HostId| self.hosts[host].redis.waits() && self.network.streams.half_open(host);
         HostId::BOTH.into_iter().any(waits)
     }
 

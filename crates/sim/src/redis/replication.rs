@@ -82,6 +82,8 @@ pub(super) struct Upstream {
     /// What a partial resync may start from; `None` once a full one has begun.
     cached: bool,
     pub(super) heard_at: Option<Time>,
+    /// Turns of the cron for which a handshake has gone unanswered.
+    unanswered: u64,
     apply_at: Time,
 }
 
@@ -91,9 +93,10 @@ impl Redis {
         self.upstream.as_ref().is_some_and(|upstream| upstream.link == Link::Up)
     }
 
-    /// It receives a full resync.
-    pub fn is_syncing(&self) -> bool {
-        self.upstream.as_ref().is_some_and(|upstream| upstream.link == Link::Syncing)
+    /// It waits for an answer, or for a full resync.
+    pub fn waits(&self) -> bool {
+        let waits = |upstream: &Upstream| matches!(upstream.link, Link::Dialing | Link::Syncing);
+        self.upstream.as_ref().is_some_and(waits)
     }
 
     /// It is a replica.
@@ -143,6 +146,7 @@ impl Redis {
             conn: 0,
             cached: true,
             heard_at: None,
+            unanswered: 0,
             apply_at: Time(0),
         });
         let holds = self.data.len();
@@ -167,6 +171,7 @@ impl Redis {
         };
         upstream.link = Link::Dialing;
         upstream.conn = conn;
+        upstream.unanswered = 0;
         let wanted = upstream.cached.then(|| Box::new((self.replid, self.offset)));
         out.push(Effect::Dial(conn, wanted));
     }
@@ -365,8 +370,15 @@ impl Redis {
         out.push(Effect::At(now + CRON_PERIOD, Message::Cron));
         self.save_due(now);
         let silent = |at: Option<Time>| at.is_none_or(|at| now.since(at) > REPL_TIMEOUT);
-        match &self.upstream {
+        match &mut self.upstream {
             Some(upstream) if upstream.link == Link::Down => self.dial(out),
+            Some(upstream) if upstream.link == Link::Dialing => {
+                upstream.unanswered += 1;
+                if upstream.unanswered > REPL_TIMEOUT.as_secs() {
+                    out.push(Effect::Note(Note::LinkSilent));
+                    self.dial(out);
+                }
+            }
             Some(upstream)
                 if matches!(upstream.link, Link::Up | Link::Syncing)
                     && silent(upstream.heard_at) =>
