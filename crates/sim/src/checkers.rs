@@ -11,6 +11,7 @@ mod comes_back;
 mod cut_off_refuses;
 mod data_before_priority;
 mod every_decision_has_a_reason;
+mod ledger;
 mod no_busy_loop;
 mod no_needless_failover;
 mod no_readonly;
