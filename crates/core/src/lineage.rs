@@ -135,9 +135,8 @@ pub fn compare(mine: &Lineage, peer: &Lineage) -> Relation {
 /// is contained in whatever reaches as far or further: two primaries restarted from their RDB files
 /// after both machines lost power are such a pair.
 fn common_ancestor(mine: &RedisFacts, peer: &RedisFacts) -> Option<Relation> {
-    let is_prefix = |side: &RedisFacts| side.offset < side.second_offset;
     let ahead = mine.second_offset.saturating_sub(peer.second_offset);
-    match (is_prefix(mine), is_prefix(peer)) {
+    match (mine.unused, peer.unused) {
         (true, true) if ahead == 0 => Some(Relation::Same),
         (true, _) if ahead <= 0 => Some(Relation::Superseded { own_tail_bytes: Some(0) }),
         (_, true) if ahead >= 0 => Some(Relation::Supersedes),
@@ -152,16 +151,15 @@ fn common_ancestor(mine: &RedisFacts, peer: &RedisFacts) -> Option<Relation> {
 fn forked_from(old: &Lineage, new: &Lineage) -> Relation {
     let own_tail_bytes =
         old.facts.offset.saturating_add(1).saturating_sub(new.facts.second_offset).max(0);
-    let wrote_nothing = new.facts.offset < new.facts.second_offset;
     let old_has_more = own_tail_bytes > 0;
     match old.generation.cmp(&new.generation) {
         // `new` was promoted and then not used: nothing of it is lost, and `old` has more.
-        _ if wrote_nothing && old_has_more => Relation::Supersedes,
+        _ if new.facts.unused && old_has_more => Relation::Supersedes,
         Ordering::Less => Relation::Superseded { own_tail_bytes: Some(own_tail_bytes) },
         Ordering::Greater if old.vouched => Relation::Supersedes,
         Ordering::Greater => Relation::Superseded { own_tail_bytes: Some(own_tail_bytes) },
         // Neither has a byte that the other lacks.
-        Ordering::Equal if wrote_nothing => Relation::Same,
+        Ordering::Equal if new.facts.unused => Relation::Same,
         Ordering::Equal if old_has_more && !new.vouched => Relation::Supersedes,
         Ordering::Equal => Relation::Superseded { own_tail_bytes: Some(own_tail_bytes) },
     }

@@ -158,6 +158,11 @@ impl Monitor {
         self.info_asked
     }
 
+    /// The number of the last INFO that was asked for.
+    pub fn info_asked(&self) -> u64 {
+        self.info_asked
+    }
+
     /// Asks for INFO at that time, if not sooner.
     pub fn ask_info_at(&mut self, at: Time) {
         self.info_due_at = self.info_due_at.min(at);

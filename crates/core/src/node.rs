@@ -90,6 +90,8 @@ pub struct Node {
     /// The Redis process that was looked at last.
     seen_run_id: Option<RunId>,
     persisted: Option<Persisted>,
+    /// The number of the first INFO asked after the address was served last.
+    quiet_info: u64,
     /// The disk refused; try again then.
     persist_again_at: Option<Time>,
     /// The kernel did not remove the addresses; try again then.
@@ -151,6 +153,7 @@ impl Node {
             held_run_id: None,
             seen_run_id: None,
             persisted: None,
+            quiet_info: 0,
             persist_again_at: None,
             remove_again_at: None,
             close_again_at: None,
@@ -559,6 +562,7 @@ impl Node {
             }
         }
         self.note_given_up();
+        self.report_dirty |= self.leaving.is_some();
         self.adopt_generation(now, out);
         self.note_rejoin(now);
         self.check_catch_up(now);
@@ -700,10 +704,17 @@ impl Node {
         if let Some(at) = &mut self.timers.active_down_at {
             *at = (*at + slept).min(now + down);
         }
+        // Old packets are no news: a farewell that waited in the socket is not acted upon. They may be
+        // read only after another gap.
+        let since = self.stale_until.max(now + late.min(self.peer.advert_interval));
+        self.stale_until = if now - slept <= self.stale_until {
+            since.max(now + self.peer.advert_interval)
+        } else {
+            since
+        };
         if slept <= down {
             return;
         }
-        // Old packets are no news: a farewell from before is not acted upon.
         self.stale_until = now + self.peer.advert_interval;
         if matches!(self.phase, Phase::TakingOver(_)) {
             // Whoever left may have lost patience and taken the address back.

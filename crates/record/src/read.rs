@@ -145,7 +145,7 @@ impl<R: BufRead> Reader<R> {
         };
         // A line that was not finished is the last one, or the last one before the daemon was
         // started again.
-        let unfinished = !line.bytes.ends_with(END);
+        let unfinished = !line.ended || !line.bytes.ends_with(END);
         if !matches!(bad.what, Spoiled::Damaged) || !unfinished {
             return Err(bad);
         }

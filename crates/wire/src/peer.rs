@@ -174,6 +174,9 @@ pub struct RedisFacts {
     pub valkey: bool,
     /// It was a primary, and somebody made it the peer's replica by hand: the peer's data is wanted.
     pub given_up: bool,
+    /// Nothing was written since its history left the one before (`offset` is smaller than
+    /// `second_offset`), and nothing can have been since that was seen.
+    pub unused: bool,
 }
 
 /// A machine that leaves the address says why and how long ago each step was.
@@ -267,7 +270,8 @@ impl Report {
         w.u8(self.priority);
         w.u64(self.generation);
         let r = &self.redis;
-        w.flags(&[r.reachable, r.primary, r.link_up, r.syncing, r.empty, r.valkey, r.given_up]);
+        let more = [r.empty, r.valkey, r.given_up, r.unused];
+        w.flags(&[&[r.reachable, r.primary, r.link_up, r.syncing][..], &more].concat());
         w.bytes(&r.replid);
         w.bytes(&r.replid2);
         w.i64(r.second_offset);
@@ -328,7 +332,7 @@ impl Report {
         let [fit, vouched, ..] = r.flags()?;
         let priority = r.u8()?;
         let generation = r.u64()?;
-        let [reachable, primary, link_up, syncing, empty, valkey, given_up, ..] = r.flags()?;
+        let [reachable, primary, link_up, syncing, empty, valkey, given_up, unused] = r.flags()?;
         let redis = RedisFacts {
             reachable,
             primary,
@@ -337,6 +341,7 @@ impl Report {
             empty,
             valkey,
             given_up,
+            unused,
             replid: r.array()?,
             replid2: r.array()?,
             second_offset: r.i64()?,

@@ -12,6 +12,7 @@ fn history(id: u8, id2: u8, second: i64, offset: i64, generation: u64) -> Lineag
             replid2: [id2; 20],
             second_offset: second,
             offset,
+            unused: offset < second,
             ..RedisFacts::default()
         },
     }

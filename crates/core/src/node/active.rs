@@ -159,8 +159,8 @@ impl Node {
         self.counters.adverts_sent += 1;
         self.timers =
             Timers { advert_at: Some(now + self.config.advert_interval), active_down_at: None };
-        // Reports and adverts fall silent together: see `Peer::fresh`.
-        self.report_dirty = true;
+        // A report is worth as much to the peer: it too goes out before the fence is renewed.
+        self.send_report(now, out);
     }
 
     /// Opens the fence of an address that is held.
@@ -222,7 +222,8 @@ impl Node {
         match active.yielding {
             Some((info, until)) if self.monitor.info_answered >= info || now >= until => {
                 active.yielding = None;
-                if newer {
+                // Without an answer nothing is known that would justify serving on.
+                if newer || self.monitor.info_answered < info {
                     self.leave(now, Cause::Superseded, out);
                 } else {
                     active.fence_held = false;
@@ -370,6 +371,7 @@ impl Node {
         if and_source {
             self.source_was_closed();
         }
+        self.quiet_info = u64::MAX;
         self.leave =
             Some(Leave { cause, noticed_at: now, shut: false, farewells: 0, next_at: None });
         self.timers = Timers::default();
@@ -429,6 +431,12 @@ impl Node {
                 if done == Done::CloseFence && !self.lingering {
                     out.push(Action::RemoveVips);
                 }
+                // Where its stream ends, for the standby to wait for. A planned hand-over has told.
+                self.quiet_info = if self.switchover.is_none() && self.monitor.health.serves() {
+                    self.monitor.demand_info(out)
+                } else {
+                    self.monitor.info_asked()
+                };
             }
             (Done::CloseFence, Err(_)) => out.push(Action::RemoveVips),
             // Neither way worked: say nothing, and let the fence run out before the peer's timer.

@@ -56,6 +56,10 @@ impl Node {
             _ => false,
         });
         if self.left_to_peer && took_over {
+            // What a person has to decide comes before what could be waited for.
+            if primary {
+                self.primary_fitness()?;
+            }
             let peer = &self.config.peer().name;
             return Err(format!("left the address to {peer}, which may hold newer data by now"));
         }
@@ -96,9 +100,16 @@ impl Node {
             return Err(format!("Redis does not replicate from {}", peer.name));
         }
         let relation = self.peer.lineage().map(|peer| compare(&self.lineage(), &peer));
-        // A peer that came back with less than this replica holds can't vouch for it any more.
-        let holds_most = self.peer.heard(now).is_some_and(|report| report.state != State::Active)
-            && matches!(relation, Some(Relation::Ahead { .. } | Relation::Supersedes));
+        // A peer that came back with less than this replica holds can't vouch for it any more; nor can
+        // one that is a replica as well.
+        let holds_most = self.peer.heard(now).is_some_and(|report| {
+            report.state != State::Active
+                && match relation {
+                    Some(Relation::Ahead { .. } | Relation::Supersedes) => true,
+                    Some(Relation::Same) => !report.redis.primary,
+                    _ => false,
+                }
+        });
         if !self.vouched() && !holds_most {
             let why = if self.monitor.link_up() { "" } else { ": the replication link is down" };
             return Err(format!("is not in step with {}{why}", peer.name));
@@ -141,6 +152,8 @@ impl Node {
         };
         let primary = self.monitor.is_primary();
         let applied = if primary { info.master_repl_offset } else { info.slave_repl_offset };
+        let offset = applied.or(info.master_repl_offset).unwrap_or(-1);
+        let second_offset = info.second_repl_offset.unwrap_or(-1);
         RedisFacts {
             reachable: self.monitor.health.serves(),
             primary,
@@ -150,11 +163,12 @@ impl Node {
             empty: info.keys == Some(0) && !self.monitor.is_syncing(),
             replid: info.master_replid.map_or([0; 20], |id| id.0),
             replid2: info.master_replid2.map_or([0; 20], |id| id.0),
-            second_offset: info.second_repl_offset.unwrap_or(-1),
-            offset: applied.or(info.master_repl_offset).unwrap_or(-1),
+            second_offset,
+            offset,
             version: version(info).unwrap_or((0, 0)),
             valkey: is_valkey(info),
             given_up: self.given_up(),
+            unused: offset < second_offset,
         }
     }
 

@@ -6,7 +6,7 @@ use crate::event::Event;
 use crate::status::{Member, Status};
 use crate::time::Time;
 use alloc::string::ToString;
-use keepair_wire::peer::{Leaving, Report, State};
+use keepair_wire::peer::{Leaving, RedisFacts, Report, State};
 
 impl Node {
     /// This machine's whole state.
@@ -28,12 +28,19 @@ impl Node {
             priority: self.config.own().priority.0,
             generation: self.generation.0,
             vouched: self.vouched(),
-            redis: self.own_facts(),
+            redis: RedisFacts { unused: self.unused_for_certain(), ..self.own_facts() },
             leaving,
             handshake: self.handshake(),
             failover: self.failover.clone(),
             reason: self.reason.clone(),
         }
+    }
+
+    /// Writes may have come since INFO was asked, while the address was served.
+    fn unused_for_certain(&self) -> bool {
+        self.own_facts().unused
+            && self.state() != State::Active
+            && self.monitor.info_answered >= self.quiet_info
     }
 
     pub(super) fn send_report(&mut self, now: Time, out: &mut Actions) {
@@ -109,7 +116,7 @@ impl Node {
                 priority: peer.priority.0,
                 generation: 0,
                 lag_bytes: None,
-                redis: keepair_wire::peer::RedisFacts::default(),
+                redis: RedisFacts::default(),
             },
         };
         Status {

@@ -51,6 +51,8 @@ pub(super) struct Takeover {
     /// When the step is looked at again.
     pub(super) deadline: Time,
     began_at: Time,
+    /// Of a takeover from a machine that left: claimed later, it could meet that machine.
+    void_at: Option<Time>,
     /// Until when the kernel was asked to serve the addresses; a claim is void after that.
     fence_until: Time,
 }
@@ -114,6 +116,12 @@ impl Node {
         let leaving = self.peer.fresh(now).and_then(|report| report.leaving);
         let cause = leaving.map_or(Cause::DaemonStopping, |leaving| leaving.cause);
         self.begin_takeover(now, cause, now, out);
+        // When it may take the address back, not having heard of a claim; with room for the claim.
+        let patience =
+            vrrp::active_down(self.config.peer().priority.0, self.config.advert_interval);
+        if let Phase::TakingOver(takeover) = &mut self.phase {
+            takeover.void_at = Some(now + patience - patience / 10);
+        }
         if let (Some(timeline), Some(leaving)) = (&mut self.timeline, &leaving) {
             timeline.learn(now, leaving);
         }
@@ -129,6 +137,7 @@ impl Node {
             step: Step::Probing { rounds_left: PROBE_ROUNDS - 1 },
             deadline: now + PROBE_WAIT,
             began_at: now,
+            void_at: None,
             fence_until: now,
         };
         self.enter(Phase::TakingOver(takeover), format!("taking over: {cause}"), out);
@@ -234,7 +243,7 @@ impl Node {
                 // will never come.
                 let drained = match (applied == read, self.monitor.link_up()) {
                     (true, false) => true,
-                    (true, true) => unchanged >= 1,
+                    (true, true) => unchanged >= 1 && !self.leaver_has_more(now, applied),
                     (false, _) => unchanged >= 3,
                 };
                 if drained {
@@ -248,6 +257,16 @@ impl Node {
             Step::Verifying { .. } => self.step(step, now + DRAIN_LOOK),
             _ => {}
         }
+    }
+
+    /// The peer's Redis lives, and its stream ends further on: the rest is on its way.
+    fn leaver_has_more(&self, now: Time, applied: i64) -> bool {
+        self.peer.fresh(now).is_some_and(|report| {
+            report.leaving.is_some_and(|leaving| leaving.cause != Cause::LinkDown)
+                && report.redis.reachable
+                && report.redis.replid == self.own_facts().replid
+                && report.redis.offset > applied
+        })
     }
 
     fn promote(&mut self, now: Time, out: &mut Actions) {
@@ -295,6 +314,16 @@ impl Node {
         let began_at = self.takeover_began_at();
         let since = |at: Option<Time>| at.is_some_and(|at| at > began_at);
         let says_so = self.peer.report.as_ref().is_some_and(|report| report.state == State::Active);
+        let may_return = self.peer.report.as_ref().is_none_or(|report| report.fit);
+        let void_at = match &self.phase {
+            Phase::TakingOver(takeover) => takeover.void_at,
+            _ => None,
+        };
+        if may_return && void_at.is_some_and(|at| now >= at) {
+            let why = "it took so long that the peer may have taken the address back";
+            self.takeover_failed(now, why.to_string(), out);
+            return;
+        }
         if since(self.peer.advert_at) || (since(self.peer.report_at) && says_so) {
             let back = format!("{} has the address again", self.config.peer().name);
             self.takeover_failed(now, back, out);
@@ -309,8 +338,13 @@ impl Node {
 
     /// An earlier run's right is still alive: go on where it was, if the kernel agrees.
     pub(super) fn resume(&mut self, now: Time, out: &mut Actions) {
-        let takeover =
-            Takeover { step: Step::Fencing, deadline: now, began_at: now, fence_until: now };
+        let takeover = Takeover {
+            step: Step::Fencing,
+            deadline: now,
+            began_at: now,
+            void_at: None,
+            fence_until: now,
+        };
         self.enter(Phase::TakingOver(takeover), self.reason.clone(), out);
         self.ask_fence(now, Action::RenewFence, out);
     }

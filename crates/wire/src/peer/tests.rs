@@ -25,6 +25,7 @@ fn full() -> Report {
             version: (7, 0),
             valkey: false,
             given_up: false,
+            unused: true,
         },
         leaving: Some(Leaving { cause: Cause::RedisHung, noticed_ago_us: 10, fenced_ago_us: 5 }),
         handshake: Handshake { wanted: 1, target_offset: 20, caught_up_offset: -1 },
