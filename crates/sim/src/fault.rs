@@ -114,8 +114,8 @@ pub enum Fault {
     Netlink(HostId, Netlink),
     /// How the disk behaves from now on.
     Disk(HostId, Disk),
-    /// Nothing says whose data is newer: a person keeps this machine's, and does one of the two things
-    /// that the daemons have told.
+    /// Nothing says whose data is newer: a person makes this machine's Redis a primary, if it is none,
+    /// and does one of the two things that the daemons have told to the other.
     Decide(HostId, Way),
 }
 

@@ -98,7 +98,7 @@ impl World {
             Fault::FlushRules(host) => self.hosts[host].kernel.remove_rules(),
             Fault::Netlink(host, netlink) => self.hosts[host].kernel.netlink = netlink,
             Fault::Disk(host, disk) => self.hosts[host].disk = disk,
-            Fault::Decide(keep, way) => self.give_up(keep.peer(), way),
+            Fault::Decide(keep, way) => self.decide(keep, way),
         }
     }
 
@@ -163,13 +163,16 @@ impl World {
         }
     }
 
-    fn give_up(&mut self, host: HostId, way: Way) {
+    fn decide(&mut self, keep: HostId, way: Way) {
         let mut effects = Vec::new();
+        self.hosts[keep].redis.promote(&mut effects);
+        self.perform_effects(keep, effects);
+        let (give_up, mut effects) = (keep.peer(), Vec::new());
         match way {
-            Way::Empty => self.hosts[host].redis.flush(&mut effects),
-            Way::Replicate => self.hosts[host].redis.follow(&mut effects),
+            Way::Empty => self.hosts[give_up].redis.flush(&mut effects),
+            Way::Replicate => self.hosts[give_up].redis.follow(&mut effects),
         }
-        self.perform_effects(host, effects);
+        self.perform_effects(give_up, effects);
     }
 
     fn freeze(&mut self, id: HostId, length: Duration, clock_stands: bool, room: usize) {

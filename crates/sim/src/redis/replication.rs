@@ -120,7 +120,7 @@ impl Redis {
     }
 
     /// `REPLICAOF NO ONE`.
-    pub(super) fn promote(&mut self, out: &mut Vec<Effect>) {
+    pub fn promote(&mut self, out: &mut Vec<Effect>) {
         let Some(upstream) = self.upstream.take() else {
             return;
         };
