@@ -128,6 +128,11 @@ facts! {
         /// It is a farewell.
         farewell: bool,
     },
+    /// The peer's Redis is let in.
+    Admits {
+        /// Where.
+        host: HostId,
+    },
     /// The gate refuses the peer's Redis.
     GateRefuses {
         /// Where.
@@ -265,7 +270,7 @@ impl Checkers {
             Box::new(no_needless_failover::NoNeedlessFailover::default()),
             Box::new(comes_back::ComesBack),
             Box::new(every_decision_has_a_reason::EveryDecisionHasAReason::default()),
-            Box::new(no_readonly::NoReadonly),
+            Box::new(no_readonly::NoReadonly::default()),
             Box::new(cut_off_refuses::CutOffRefuses::default()),
             Box::new(announce_after_present::AnnounceAfterPresent::default()),
             Box::new(nothing_left::NothingLeft),

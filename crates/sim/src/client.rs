@@ -20,7 +20,7 @@ const ATTENTIVE: Duration = Duration::from_millis(1_000);
 /// Between two writes of the program on a machine.
 const LOCAL_INTERVAL: Duration = Duration::from_millis(20);
 /// Smaller numbers are writes of a past that nobody saw.
-const FIRST: WriteId = 1_000;
+pub(crate) const FIRST: WriteId = 1_000;
 
 /// What the clients know.
 #[derive(Clone, Debug)]

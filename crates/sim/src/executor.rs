@@ -199,6 +199,9 @@ impl World {
     fn close_fence(&mut self, id: HostId, and_source: bool) -> Result<(), Refused> {
         if self.refuses(id, false) {
             self.say(&id, format_args!("the kernel does not close the fence"));
+            if and_source {
+                self.hosts[id].kernel.refuse_gate();
+            }
             return Err(Refused::Failed("nftables: No buffer space available".to_string()));
         }
         let was = self.hosts[id].fence_left(self.now).is_some();

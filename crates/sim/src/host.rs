@@ -110,6 +110,8 @@ pub struct Host {
     pub freeze: Option<Freeze>,
     /// Its monotonic clock.
     pub clock: Clock,
+    /// When the last notice of the kernel came, or will.
+    pub noticed_after: Time,
     /// The daemon's process.
     pub daemon: Daemon,
     /// Addresses, fence, gate.
@@ -133,6 +135,7 @@ impl Host {
             life: 0,
             freeze: None,
             clock: Clock::new(now, reading, ppm),
+            noticed_after: Time(0),
             daemon: Daemon::default(),
             kernel: Kernel::default(),
             redis: Redis::new(id, setup),

@@ -41,6 +41,9 @@ pub struct Kernel {
     /// New connections to the addresses wait until then.
     hold_until: Time,
     gate_closed: bool,
+    /// A gate that was shut, or was to be shut, is open: somebody has flushed it, or the kernel has
+    /// refused.
+    gate_missing: bool,
     /// The interface has a carrier.
     pub carrier: bool,
     /// How requests are answered.
@@ -56,6 +59,7 @@ impl Default for Kernel {
             rules: false,
             hold_until: Time(0),
             gate_closed: false,
+            gate_missing: false,
             carrier: true,
             netlink: Netlink::default(),
         }
@@ -94,7 +98,18 @@ impl Kernel {
 
     /// Takes the rules away: everything passes.
     pub fn remove_rules(&mut self) {
+        self.gate_missing |= self.rules && self.gate_closed;
         self.rules = false;
+    }
+
+    /// The gate was to be shut, and is not.
+    pub fn refuse_gate(&mut self) {
+        self.gate_missing = true;
+    }
+
+    /// A gate that was shut, or was to be shut, is open, and no daemon has done it.
+    pub fn gate_is_missing(&self) -> bool {
+        self.gate_missing
     }
 
     /// What is left of a right that was decided to end then, if it is enough to ask for.
@@ -146,6 +161,7 @@ impl Kernel {
         self.rights = [None; VIPS.len()];
         self.hold_until = Time(0);
         self.gate_closed |= and_source;
+        self.gate_missing &= !and_source;
     }
 
     /// Drops the SYN of new connections until then.
@@ -165,6 +181,7 @@ impl Kernel {
 
     /// Lets the peer's Redis connect; whether that changed anything.
     pub fn open_source(&mut self) -> bool {
+        self.gate_missing = false;
         std::mem::replace(&mut self.gate_closed, false)
     }
 

@@ -95,6 +95,7 @@ impl World {
             self.dial_failed(from, conn, delay);
         } else {
             self.network.switch.learn(to);
+            self.see(&Fact::Admits { host: to });
             self.network.streams.0.push(Conn {
                 id: conn,
                 open: PerHost([true, true]),

@@ -47,6 +47,7 @@ impl Checker for AcknowledgedKept {
 
     fn wants(&self) -> &'static [Kind] {
         &[
+            Kind::Admits,
             Kind::Answered,
             Kind::ClientHeard,
             Kind::Fault,

@@ -7,6 +7,7 @@ use crate::host::PerHost;
 use crate::options::VIPS;
 use crate::world::World;
 use keepair_core::action::Action;
+use keepair_core::input::Done;
 
 /// The checker.
 #[derive(Debug, Default)]
@@ -21,7 +22,7 @@ impl Checker for AnnounceAfterPresent {
     }
 
     fn wants(&self) -> &'static [Kind] {
-        &[Kind::Performs, Kind::Fault]
+        &[Kind::Performs, Kind::Answered, Kind::Fault]
     }
 
     fn see(&mut self, world: &World, fact: &Fact<'_>) -> Result<(), String> {
@@ -31,13 +32,13 @@ impl Checker for AnnounceAfterPresent {
                 self.taken[*host] = true;
                 return Ok(());
             }
+            Fact::Answered { host, step: Done::AddVips | Done::RemoveVips, result: Ok(()) } => {
+                self.taken[*host] = false;
+                return Ok(());
+            }
             _ => return Ok(()),
         };
         let tells = match action {
-            Action::AddVips | Action::RemoveVips => {
-                self.taken[*host] = false;
-                false
-            }
             Action::Announce => true,
             Action::SendAdvert(advert) => advert.priority > 0,
             _ => false,

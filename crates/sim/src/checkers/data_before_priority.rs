@@ -58,6 +58,7 @@ impl Checker for DataBeforePriority {
 
     fn wants(&self) -> &'static [Kind] {
         &[
+            Kind::Admits,
             Kind::Answered,
             Kind::ClientHeard,
             Kind::Fault,
@@ -77,7 +78,8 @@ impl Checker for DataBeforePriority {
                 self.takes_over(world, *host)
             }
             Fact::Overwritten { host, lost, with_nothing: true }
-                if !lost.is_empty() && !self.ledger.unguarded(host.peer()) =>
+                if !self.ledger.unguarded(host.peer())
+                    && lost.iter().any(|write| self.ledger.matters(write)) =>
             {
                 Err(format!("{} writes on {host} were replaced by nothing", lost.len()))
             }

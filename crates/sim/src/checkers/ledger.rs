@@ -4,12 +4,13 @@
 //! copy of it went; never because something went wrong in the run.
 
 use super::Fact;
+use crate::client::FIRST;
 use crate::daemon::State;
 use crate::fault::Fault;
 use crate::host::{HostId, PerHost};
 use crate::kernel::Netlink;
 use crate::network::Traffic;
-use crate::redis::{Answer, Note, Persistence, Process, Version, WriteId};
+use crate::redis::{Answer, Persistence, Process, Version, WriteId};
 use crate::world::World;
 use crate::writes::Writes;
 use keepair_core::input::Done;
@@ -30,7 +31,7 @@ pub(super) struct Ledger {
     down_at: PerHost<Option<Time>>,
     /// When its processor went on, and its clocks with it: it can't know that the other has taken over.
     woke_at: PerHost<Option<Time>>,
-    /// The last full resync from this machine began without anybody to prevent it.
+    /// The other one's Redis was let in without anybody to prevent it.
     unguarded: PerHost<bool>,
     /// One has taken over from the other, which can't know it and goes on; until one follows.
     forked: bool,
@@ -42,7 +43,8 @@ pub(super) struct Ledger {
 /// undone it.
 pub(super) fn guarded(world: &World, host: HostId) -> bool {
     let (daemon, kernel) = (&world.hosts[host].daemon, &world.hosts[host].kernel);
-    daemon.state == State::Running && kernel.netlink == Netlink::default() && kernel.rules
+    let obeys = kernel.netlink == Netlink::default() && !kernel.gate_is_missing();
+    daemon.state == State::Running && obeys && kernel.rules
 }
 
 /// Everything about the machine works, and the two hear each other.
@@ -82,9 +84,7 @@ impl Ledger {
             }
             Fact::Fault(fault) => self.fault(world, fault),
             Fact::Thawed { host, clock_stood: true } => self.woke_at[*host] = Some(world.now),
-            Fact::Redis { host, note: Note::GrantsFull { .. } } => {
-                self.unguarded[*host] = !guarded(world, *host);
-            }
+            Fact::Admits { host } => self.unguarded[*host] = !guarded(world, *host),
             Fact::Overwritten { host, lost, .. } => self.overwritten(world, *host, lost),
             Fact::Answered { host, step: Done::AddVips, result: Ok(()) } if world.overlapping() => {
                 self.takes_over(world, *host);
@@ -97,6 +97,11 @@ impl Ledger {
             HostId::BOTH.into_iter().for_each(|host| left.remove(&copies(world, host)));
             self.excused.add(&left);
         }
+    }
+
+    /// It was acknowledged, or belongs to the past that nobody saw.
+    pub(super) fn matters(&self, write: WriteId) -> bool {
+        write < FIRST || self.due.contains(write)
     }
 
     /// Nobody could keep the other one from copying this Redis, whatever it holds.

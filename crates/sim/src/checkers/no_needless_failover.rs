@@ -8,18 +8,22 @@ use crate::fault::{Change, Fault};
 use crate::network::{Traffic, Weather};
 use crate::world::World;
 use keepair_core::event::Event;
+use keepair_core::time::Time;
 use keepair_wire::peer::Cause;
+use std::time::Duration;
 
 /// The checker.
 #[derive(Debug)]
 pub(super) struct NoNeedlessFailover {
     /// Something happened that is worth a failover, or the pair has not yet begun.
     excused: bool,
+    /// When an operator last asked for a switchover: a daemon may hear it late.
+    asked_at: Option<Time>,
 }
 
 impl Default for NoNeedlessFailover {
     fn default() -> Self {
-        NoNeedlessFailover { excused: true }
+        NoNeedlessFailover { excused: true, asked_at: None }
     }
 }
 
@@ -63,8 +67,9 @@ fn harmless(world: &World, fault: &Fault) -> bool {
         | Fault::Replug(host)
         | Fault::PowerOff(host)
         | Fault::PowerOn(host, ..)
-        | Fault::FreezeMachine { host, .. }
-        | Fault::Netlink(host, _) => standby(*host),
+        | Fault::FreezeMachine { host, .. } => standby(*host),
+        // Which may be the Active machine before its kernel is well again.
+        Fault::Netlink(host, _) => standby(*host) && !world.hosts[*host].config.preempt,
         Fault::Reload(_, change) => !matches!(change, Change::Preempt(_) | Change::Priority(..)),
         Fault::Switchover(_) | Fault::Decide(..) => false,
     }
@@ -81,7 +86,12 @@ impl Checker for NoNeedlessFailover {
 
     fn see(&mut self, world: &World, fact: &Fact<'_>) -> Result<(), String> {
         match fact {
-            Fact::Fault(fault) => self.excused |= world.overlapping() || !harmless(world, fault),
+            Fact::Fault(fault) => {
+                self.excused |= world.overlapping() || !harmless(world, fault);
+                if let Fault::Switchover(_) = fault {
+                    self.asked_at = Some(world.now);
+                }
+            }
             Fact::Settled => self.excused = false,
             Fact::Told { host, event: Event::TookOver(failover) } if !self.excused => {
                 // The better priority gets the address back when it is in step: as configured.
@@ -92,7 +102,9 @@ impl Checker for NoNeedlessFailover {
                     failover.cause,
                     Cause::Switchover | Cause::DaemonStopping | Cause::Adopted
                 );
-                if !(config.preempt && planned) {
+                let patience = Duration::from_secs(5) + world.options.advert_interval * 5;
+                let asked = self.asked_at.is_some_and(|at| world.now.since(at) <= patience);
+                if !((config.preempt || asked) && planned) {
                     return Err(format!("{host} took over for nothing: {}", failover.cause));
                 }
             }

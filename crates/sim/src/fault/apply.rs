@@ -130,8 +130,11 @@ impl World {
     fn change_carrier(&mut self, host: HostId, up: bool) {
         if self.hosts[host].kernel.carrier != up {
             self.hosts[host].kernel.carrier = up;
-            let delay = Duration::from_micros(self.rng.between(50, 2_000));
-            self.deliver(host, delay, None, Input::LinkChanged(up));
+            // Notices keep their order.
+            let at = self.now + Duration::from_micros(self.rng.between(50, 2_000));
+            let at = at.max(self.hosts[host].noticed_after + Duration::from_micros(1));
+            self.hosts[host].noticed_after = at;
+            self.deliver(host, at.since(self.now), None, Input::LinkChanged(up));
         }
     }
 
