@@ -113,6 +113,8 @@ pub struct Node {
     timeline: Option<Timeline>,
     failover: Option<Failover>,
     wanted: u32,
+    /// A switchover that was asked for here may begin until then.
+    wanted_until: Option<Time>,
     wanted_seen: Option<u32>,
     caught_up_offset: i64,
     /// When the standby's Redis, this one, had the last byte of a paused primary.
@@ -168,6 +170,7 @@ impl Node {
             timeline: None,
             failover: None,
             wanted: 0,
+            wanted_until: None,
             wanted_seen: None,
             caught_up_offset: -1,
             caught_up_at: None,
@@ -264,6 +267,7 @@ impl Node {
             Phase::New | Phase::Stopped => return Time(u64::MAX),
             Phase::Unfit | Phase::Backup => {}
         }
+        sooner(self.wanted_until);
         sooner(self.remove_again_at);
         sooner(self.close_again_at);
         at
@@ -613,6 +617,7 @@ impl Node {
                 self.leave_step_done(now, done, result, out);
             }
             Done::CloseFence => {
+                self.packets_held(now, &result, out);
                 let gate_open = result.is_err() && self.follow.source_closed();
                 self.close_again_at = gate_open.then_some(now + CLOSE_AGAIN_AFTER);
                 self.leave_step_done(now, done, result, out);

@@ -110,13 +110,20 @@ impl Node {
                     _ => false,
                 }
         });
+        if relation == Some(Relation::Unrelated) {
+            return Err(format!(
+                "this Redis holds other data than {}'s, and nothing says which is the newer: make \
+                 the one whose data is wanted a primary (REPLICAOF NO ONE), and then the other its \
+                 replica (REPLICAOF)",
+                peer.name
+            ));
+        }
         if !self.vouched() && !holds_most {
             let why = if self.monitor.link_up() { "" } else { ": the replication link is down" };
             return Err(format!("is not in step with {}{why}", peer.name));
         }
         match relation {
             Some(Relation::Superseded { .. }) => Err(format!("{} holds newer data", peer.name)),
-            Some(Relation::Unrelated) => Err(format!("holds other data than {}", peer.name)),
             _ => Ok(()),
         }
     }
