@@ -367,8 +367,8 @@ impl Node {
     pub(super) fn advance_removal(&mut self, now: Time, out: &mut Actions) {
         if self.close_again_at.is_some_and(|at| now >= at) {
             self.close_again_at = None;
-            if self.follow.source_closed() {
-                out.push(Action::CloseFence { and_source: true });
+            if !matches!(self.phase, Phase::Active(_) | Phase::TakingOver(_)) {
+                out.push(Action::CloseFence { and_source: self.follow.source_closed() });
             }
         }
         if self.remove_again_at.is_none_or(|at| now < at) {

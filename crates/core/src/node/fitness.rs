@@ -55,7 +55,9 @@ impl Node {
             State::TakingOver => report.redis.primary,
             _ => false,
         });
-        if self.left_to_peer && took_over {
+        // It may have woken up, and serve what was served before.
+        let older = || self.peer.lineage().map(|peer| compare(&self.lineage(), &peer));
+        if self.left_to_peer && took_over && older() != Some(Relation::Supersedes) {
             // What a person has to decide comes before what could be waited for.
             if primary {
                 self.primary_fitness()?;
