@@ -36,6 +36,8 @@ use keepair_wire::vrrp::Advert;
 use switchover::Switchover;
 use takeover::Takeover;
 
+/// After a stall, for how long another gap makes what is read old as well.
+const STALLED_FOR: Duration = Duration::from_secs(1);
 /// After the disk refused to keep the generation.
 const PERSIST_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// After the kernel refused to shut the gate to a Redis that may have come back empty.
@@ -96,7 +98,10 @@ pub struct Node {
     persist_again_at: Option<Time>,
     /// The kernel did not remove the addresses; try again then.
     remove_again_at: Option<Time>,
-    /// The kernel did not shut the gate to the local Redis; try again then.
+    /// The kernel was asked to serve the addresses until then, for a claim that failed: no advert has
+    /// told the peer of it.
+    unheard_right: Option<Time>,
+    /// The kernel did not shut the fence or the gate to the local Redis; try again then.
     close_again_at: Option<Time>,
     /// The peer has been heard since this daemon started, or since it left the address to it.
     peer_has_spoken: bool,
@@ -113,6 +118,8 @@ pub struct Node {
     timeline: Option<Timeline>,
     failover: Option<Failover>,
     wanted: u32,
+    /// A switchover that was asked for here may begin until then.
+    wanted_until: Option<Time>,
     wanted_seen: Option<u32>,
     caught_up_offset: i64,
     /// When the standby's Redis, this one, had the last byte of a paused primary.
@@ -131,6 +138,10 @@ pub struct Node {
     handled_at: Time,
     /// This node did not run for long: what it reads until then waited in its sockets meanwhile.
     stale_until: Time,
+    /// When it had not run for long and ran again.
+    stalled_at: Option<Time>,
+    /// A farewell that is read until then may have waited.
+    doubtful_until: Time,
     /// Adverts of another Active router, without reports that would tell whose data is newer.
     conflict_since: Option<Time>,
 }
@@ -157,6 +168,7 @@ impl Node {
             persist_again_at: None,
             remove_again_at: None,
             close_again_at: None,
+            unheard_right: None,
             peer_has_spoken: false,
             left: false,
             left_to_peer: false,
@@ -168,6 +180,7 @@ impl Node {
             timeline: None,
             failover: None,
             wanted: 0,
+            wanted_until: None,
             wanted_seen: None,
             caught_up_offset: -1,
             caught_up_at: None,
@@ -183,6 +196,8 @@ impl Node {
             late_told_at: None,
             handled_at: now,
             stale_until: now,
+            stalled_at: None,
+            doubtful_until: now,
             conflict_since: None,
         }
     }
@@ -264,6 +279,7 @@ impl Node {
             Phase::New | Phase::Stopped => return Time(u64::MAX),
             Phase::Unfit | Phase::Backup => {}
         }
+        sooner(self.wanted_until);
         sooner(self.remove_again_at);
         sooner(self.close_again_at);
         at
@@ -427,7 +443,9 @@ impl Node {
                     self.announce_anew(now);
                 }
                 // Skew_Time would keep several backups apart; a pair has only one.
-                Phase::Backup if now >= self.stale_until => self.take_over_from_leaver(now, out),
+                Phase::Backup if now >= self.stale_until.max(self.doubtful_until) => {
+                    self.take_over_from_leaver(now, out);
+                }
                 _ => {}
             }
             return;
@@ -613,8 +631,18 @@ impl Node {
                 self.leave_step_done(now, done, result, out);
             }
             Done::CloseFence => {
+                self.packets_held(now, &result, out);
                 let gate_open = result.is_err() && self.follow.source_closed();
-                self.close_again_at = gate_open.then_some(now + CLOSE_AGAIN_AFTER);
+                let open_until = self.unheard_right.take().filter(|until| now < *until);
+                if result.is_err() && open_until.is_some() {
+                    // No advert has told the peer to wait for the end of this right; this one does.
+                    out.push(Action::SendAdvert(vrrp::advert(
+                        &self.config,
+                        self.config.own().priority.0,
+                    )));
+                }
+                let again = gate_open || (result.is_err() && open_until.is_some());
+                self.close_again_at = again.then_some(now + CLOSE_AGAIN_AFTER);
                 self.leave_step_done(now, done, result, out);
             }
         }
@@ -704,18 +732,20 @@ impl Node {
         if let Some(at) = &mut self.timers.active_down_at {
             *at = (*at + slept).min(now + down);
         }
-        // Old packets are no news: a farewell that waited in the socket is not acted upon. They may be
-        // read only after another gap.
-        let since = self.stale_until.max(now + late.min(self.peer.advert_interval));
-        self.stale_until = if now - slept <= self.stale_until {
-            since.max(now + self.peer.advert_interval)
-        } else {
-            since
-        };
-        if slept <= down {
+        // A farewell that waited in the socket is not acted upon: who sent it may be back.
+        self.doubtful_until = now + late.min(self.peer.advert_interval);
+        // After a long gap the same goes for everything, also where the socket is read only after
+        // another gap.
+        let stalled = slept > down;
+        if stalled {
+            self.stalled_at = Some(now);
+        }
+        if self.stalled_at.is_some_and(|at| now.since(at) < STALLED_FOR) {
+            self.stale_until = now + self.peer.advert_interval;
+        }
+        if !stalled {
             return;
         }
-        self.stale_until = now + self.peer.advert_interval;
         if matches!(self.phase, Phase::TakingOver(_)) {
             // Whoever left may have lost patience and taken the address back.
             self.takeover_failed(now, "this daemon did not run for a while".to_string(), out);

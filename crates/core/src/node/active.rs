@@ -17,8 +17,6 @@ use keepair_wire::peer::{Cause, Leaving, State};
 
 /// A farewell (priority 0) is repeated, since the first may be lost: after these waits.
 const FAREWELL_WAITS: [Duration; 2] = [Duration::from_millis(3), Duration::from_millis(10)];
-/// A kernel that answers later than this has granted noticeably more than it was asked for.
-const LATE_GRANT: Duration = Duration::from_millis(2);
 /// How long a report goes on to say why the address was left.
 const LEAVING_TOLD_FOR: Duration = Duration::from_secs(2);
 
@@ -29,8 +27,6 @@ pub(super) struct Active {
     /// The kernel serves the address until then, or would if the fence were not held, unless another
     /// advert is sent.
     fence_until: Time,
-    /// When the kernel was asked last, until it has answered.
-    asked_at: Option<Time>,
     /// The fence was lost and opened anew; a second time in a row is a fault.
     reopened: bool,
     /// An address was taken away, and the kernel refused to add it again.
@@ -49,7 +45,6 @@ impl Active {
     pub(super) fn new(now: Time, fence_until: Time, config: &Config) -> Self {
         Active {
             fence_until,
-            asked_at: None,
             reopened: false,
             add_refused: false,
             fence_held: false,
@@ -94,17 +89,7 @@ impl Node {
         let Phase::Active(active) = &mut self.phase else { return };
         active.fence_until = until;
         if !active.fence_held {
-            active.asked_at = Some(now);
             out.push(Action::RenewFence(until));
-        }
-    }
-
-    /// The kernel counts from when it was reached, which may be long after it was asked: what it has
-    /// granted then lasts longer than was meant. Asked once more, with what is left.
-    fn shorten_late_grant(&mut self, now: Time, out: &mut Actions) {
-        let Phase::Active(active) = &mut self.phase else { return };
-        if active.asked_at.take().is_some_and(|at| now.since(at) > LATE_GRANT) {
-            out.push(Action::RenewFence(active.fence_until));
         }
     }
 
@@ -130,10 +115,7 @@ impl Node {
                 active.add_refused = true;
                 out.push(Action::AddVips);
             }
-            (_, Ok(())) => {
-                active.reopened &= done != Done::RenewFence;
-                self.shorten_late_grant(now, out);
-            }
+            (_, Ok(())) => active.reopened &= done != Done::RenewFence,
             (_, Err(refused)) => self.renewal_refused(now, &refused, out),
         }
     }
@@ -168,7 +150,6 @@ impl Node {
         let until = now + self.fence_life();
         if let Phase::Active(active) = &mut self.phase {
             active.fence_until = until;
-            active.asked_at = Some(now);
             out.push(Action::OpenFence(until));
         }
     }
@@ -386,8 +367,8 @@ impl Node {
     pub(super) fn advance_removal(&mut self, now: Time, out: &mut Actions) {
         if self.close_again_at.is_some_and(|at| now >= at) {
             self.close_again_at = None;
-            if self.follow.source_closed() {
-                out.push(Action::CloseFence { and_source: true });
+            if !matches!(self.phase, Phase::Active(_) | Phase::TakingOver(_)) {
+                out.push(Action::CloseFence { and_source: self.follow.source_closed() });
             }
         }
         if self.remove_again_at.is_none_or(|at| now < at) {

@@ -55,7 +55,9 @@ impl Node {
             State::TakingOver => report.redis.primary,
             _ => false,
         });
-        if self.left_to_peer && took_over {
+        // It may have woken up, and serve what was served before.
+        let older = || self.peer.lineage().map(|peer| compare(&self.lineage(), &peer));
+        if self.left_to_peer && took_over && older() != Some(Relation::Supersedes) {
             // What a person has to decide comes before what could be waited for.
             if primary {
                 self.primary_fitness()?;
@@ -110,13 +112,20 @@ impl Node {
                     _ => false,
                 }
         });
+        if relation == Some(Relation::Unrelated) {
+            return Err(format!(
+                "this Redis holds other data than {}'s, and nothing says which is the newer: make \
+                 the one whose data is wanted a primary (REPLICAOF NO ONE), and then the other its \
+                 replica (REPLICAOF)",
+                peer.name
+            ));
+        }
         if !self.vouched() && !holds_most {
             let why = if self.monitor.link_up() { "" } else { ": the replication link is down" };
             return Err(format!("is not in step with {}{why}", peer.name));
         }
         match relation {
             Some(Relation::Superseded { .. }) => Err(format!("{} holds newer data", peer.name)),
-            Some(Relation::Unrelated) => Err(format!("holds other data than {}", peer.name)),
             _ => Ok(()),
         }
     }

@@ -143,13 +143,20 @@ impl Node {
     /// would wait for the rest for `repl-timeout`, a minute, and meanwhile there is one copy of the
     /// data. To be told the same primary again it ignores: it must be told something else first.
     fn end_silent_sync(&mut self, now: Time, out: &mut Actions) {
-        let Some(silent_s) = self.monitor.sync_silent_s().filter(|s| *s >= SYNC_SILENT_MAX_S)
-        else {
-            return;
+        let down_for = self.follow.link_down_since.map_or(Duration::ZERO, |since| now.since(since));
+        let silent = if self.monitor.is_syncing() {
+            self.monitor.sync_silent_s().is_some_and(|silent_s| silent_s >= SYNC_SILENT_MAX_S)
+        } else {
+            // Silent in the middle of the handshake.
+            !self.monitor.link_up() && down_for.as_secs() as i64 >= SYNC_SILENT_MAX_S
         };
+        if !silent {
+            return;
+        }
         self.follow.asked_at = Some(now);
+        self.follow.link_down_since = Some(now);
         out.push(Action::Tell(Event::Problem(format!(
-            "nothing has come of {}'s full synchronisation for {silent_s} s: asked for a new one",
+            "nothing has come of {}'s synchronisation for {SYNC_SILENT_MAX_S} s: asked for a new one",
             self.config.peer().name
         ))));
         out.push(Action::AskRedis(Query::Promote));

@@ -8,6 +8,7 @@
 use super::{Node, Phase};
 use crate::action::{Action, Actions, Query};
 use crate::event::{Event, SwitchoverStep};
+use crate::input::Refused;
 use crate::settings::{is_valkey, version};
 use crate::time::Time;
 use crate::vrrp;
@@ -81,6 +82,7 @@ impl Node {
             Phase::Active(_) => self.begin_switchover(now, false, out),
             Phase::Backup if self.peer.is_active(now) => {
                 self.wanted = self.wanted.wrapping_add(1).max(1);
+                self.wanted_until = Some(now + self.config.timing.switchover_timeout);
                 self.report_dirty = true;
                 out.push(tell(SwitchoverStep::Asked));
             }
@@ -131,7 +133,18 @@ impl Node {
             active.fence_held = true;
             self.switchover = Some(Switchover { step: Step::Pausing, deadline, stop_after });
             out.push(Action::CloseFence { and_source: false });
-            self.paused(now, Ok(()), out);
+        }
+    }
+
+    /// The kernel has answered whether it holds the clients' packets.
+    pub(super) fn packets_held(
+        &mut self,
+        now: Time,
+        result: &Result<(), Refused>,
+        out: &mut Actions,
+    ) {
+        if !self.can_pause_writes() {
+            self.paused(now, result.as_ref().copied().map_err(ToString::to_string), out);
         }
     }
 
@@ -154,7 +167,7 @@ impl Node {
                 switchover.step = Step::Measuring { info: self.monitor.demand_info(out) };
                 out.push(tell(SwitchoverStep::Paused));
             }
-            Err(text) => self.call_off(now, format!("Redis refused to pause writes: {text}"), out),
+            Err(text) => self.call_off(now, format!("writes could not be paused: {text}"), out),
         }
     }
 
@@ -235,10 +248,19 @@ impl Node {
             Some(Switchover { step: Step::CatchingUp { target_offset }, .. }) => *target_offset,
             _ => -1,
         };
-        Handshake { wanted: self.wanted, target_offset, caught_up_offset: self.caught_up_offset }
+        let wanted = if self.wanted_until.is_some() { self.wanted } else { 0 };
+        Handshake { wanted, target_offset, caught_up_offset: self.caught_up_offset }
     }
 
     pub(super) fn advance_switchover(&mut self, now: Time, out: &mut Actions) {
+        // A wish that the primary hears much later would surprise everybody.
+        if self.wanted_until.is_some_and(|until| now >= until) {
+            self.wanted_until = None;
+            self.report_dirty = true;
+            if matches!(self.phase, Phase::Backup) {
+                out.push(tell(SwitchoverStep::CalledOff("the primary did not begin".to_string())));
+            }
+        }
         let Some(switchover) = &mut self.switchover else { return };
         if let Step::Holding { until } = switchover.step
             && now >= until

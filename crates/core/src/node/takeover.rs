@@ -454,6 +454,14 @@ impl Node {
     }
 
     pub(super) fn takeover_failed(&mut self, now: Time, reason: String, out: &mut Actions) {
+        self.unheard_right = match &self.phase {
+            Phase::TakingOver(Takeover {
+                step: Step::Fencing | Step::Claiming,
+                fence_until,
+                ..
+            }) => Some(*fence_until),
+            _ => None,
+        };
         out.push(Action::Tell(Event::TakeoverFailed { reason: reason.clone() }));
         out.push(Action::EndProbe);
         out.push(Action::RemoveVips);

@@ -393,33 +393,6 @@ fn sim_finding_s12_a_gate_that_was_not_shut_is_shut_later() {
 }
 
 #[test]
-fn sim_finding_s14_what_was_granted_late_is_asked_for_again_with_what_is_left() {
-    let mut bench = active();
-    bench.pass_with(100, &primary(7));
-    let mut actions = Actions::new();
-    let until = bench.node.handled_at + vrrp::fence_life(&config(), 100);
-    bench.node.handle(bench.now, Input::ActionDone(Done::RenewFence, Ok(())), &mut actions);
-    assert!(!actions.iter().any(|action| matches!(action, Action::RenewFence(_))), "in time");
-    let now = loop {
-        let now = bench.node.deadline();
-        actions.clear();
-        bench.node.handle(now, Input::Deadline, &mut actions);
-        if actions.iter().any(|action| matches!(action, Action::RenewFence(_))) {
-            break now;
-        }
-    };
-    actions.clear();
-    let late = now + Duration::from_millis(20);
-    bench.node.handle(late, Input::ActionDone(Done::RenewFence, Ok(())), &mut actions);
-    let until = until.max(now + vrrp::fence_life(&config(), 100));
-    assert!(actions.contains(&Action::RenewFence(until)), "{actions:?}");
-    actions.clear();
-    let later = late + Duration::from_millis(20);
-    bench.node.handle(later, Input::ActionDone(Done::RenewFence, Ok(())), &mut actions);
-    assert!(!actions.contains(&Action::RenewFence(until)), "once, not for ever");
-}
-
-#[test]
 fn sim_finding_s10_two_clocks_may_drift_apart_by_a_hundredth_each() {
     for (interval_ms, priority) in [(10, 100), (100, 100), (250, 254), (1000, 254), (40_950, 1)] {
         let config = Config { advert_interval: Duration::from_millis(interval_ms), ..config() };

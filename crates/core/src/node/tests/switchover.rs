@@ -186,7 +186,7 @@ fn writes_go_on_where_they_were_when_it_is_called_off() {
     let mut bench = begun();
     bench.redis(RedisInput::Reply(pause, Reply::Error("NOPERM".to_string())));
     let told = bench.told();
-    let why = "switchover: called off: Redis refused to pause writes: NOPERM";
+    let why = "switchover: called off: writes could not be paused: NOPERM";
     assert!(told.contains(&why.to_string()), "{told:?}");
 }
 
@@ -289,4 +289,45 @@ fn fuzz_finding_5_nothing_opens_the_fence_while_it_holds_writes_back() {
     bench.feed(Input::ActionDone(Done::RenewFence, no));
     let done = bench.done();
     assert!(!done.contains(&"open fence".to_string()), "{done:?}");
+}
+
+#[test]
+fn sim_finding_524_a_fence_that_does_not_hold_the_packets_ends_the_switchover() {
+    let mut old = primary(7);
+    old.redis_version = Some("6.0.16".to_string());
+    let mut bench = active();
+    bench.pass_with(200, &old);
+    bench.report(peer_report(State::Backup, false, 1));
+    bench.done();
+    bench.told();
+    bench.refuse = Some(Done::CloseFence);
+    bench.feed(Input::Operator(Operator::Switchover));
+    let told = bench.told();
+    assert!(told.contains(&"switchover: called off: writes could not be paused: no".to_string()));
+    assert_eq!(bench.node.state(), State::Active);
+    assert!(bench.done().contains(&"open fence".to_string()));
+}
+
+#[test]
+fn sim_finding_3867_a_wish_is_not_heard_much_later() {
+    let wished = |bench: &Bench| {
+        let reports = bench.log.iter().filter_map(|action| match action {
+            Action::SendReport(report) => Some(report.handshake.wanted),
+            _ => None,
+        });
+        reports.last().unwrap_or(0)
+    };
+    let mut bench = standby();
+    bench.feed(Input::Operator(Operator::Switchover));
+    assert_eq!(wished(&bench), 1);
+    bench.told();
+    for _ in 0..11 {
+        bench.advert(100);
+        bench.report(peer_report(State::Active, true, 3));
+        bench.pass_with(100, &replica(7));
+    }
+    assert_eq!(wished(&bench), 0);
+    assert_eq!(bench.told(), ["switchover: called off: the primary did not begin"]);
+    bench.feed(Input::Operator(Operator::Switchover));
+    assert_eq!(wished(&bench), 2);
 }

@@ -319,3 +319,44 @@ fn sim_finding_s16_what_a_person_gave_up_by_hand_may_be_replaced() {
     bench.pass_with(300, &away);
     assert!(!bench.node.status(bench.now).members[0].redis.given_up);
 }
+
+#[test]
+fn sim_finding_s29_a_right_that_can_not_be_taken_back_is_covered_by_an_advert() {
+    let mut bench = promoting();
+    bench.redis(RedisInput::Reply(Query::Promote, Reply::Ok));
+    let mut actions = Actions::new();
+    let no = || Err(Refused::Failed("no".to_string()));
+    let info = RedisInput::Reply(Query::Info, Reply::Info(Box::new(primary(7))));
+    bench.node.handle(bench.now, Input::Redis(info), &mut actions);
+    for (done, result) in
+        [(Done::OpenFence, Ok(())), (Done::AddVips, no()), (Done::CloseFence, no())]
+    {
+        actions.clear();
+        bench.node.handle(bench.now, Input::ActionDone(done, result), &mut actions);
+    }
+    let adverts = |actions: &Actions| {
+        actions.iter().filter(|action| matches!(action, Action::SendAdvert(_))).count()
+    };
+    assert_eq!(adverts(&actions), 1);
+    bench.pass(110);
+    assert!(bench.done().contains(&"CloseFence { and_source: false }".to_string()));
+}
+
+#[test]
+fn sim_finding_s30_a_peer_that_woke_up_with_older_data_is_no_reason_to_wait() {
+    let mut bench = active();
+    bench.report(peer_report(State::Backup, false, 1));
+    bench.pass_with(200, &primary(7));
+    bench.now = bench.now + Duration::from_millis(600);
+    bench.feed(Input::Deadline);
+    assert_ne!(bench.node.state(), State::Active);
+    for _ in 0..10 {
+        let mut woken = peer_report(State::Active, true, 0);
+        (woken.redis.replid, woken.vouched) = ([9; 20], true);
+        (woken.generation, woken.redis.replid2) = (1, [0; 20]);
+        woken.vouched = false;
+        bench.report(woken);
+        bench.pass_with(100, &primary(7));
+    }
+    assert_eq!(bench.node.state(), State::Backup, "{}", bench.node.reason);
+}
