@@ -633,15 +633,14 @@ impl Node {
             Done::CloseFence => {
                 self.packets_held(now, &result, out);
                 let gate_open = result.is_err() && self.follow.source_closed();
-                let open_until = self.unheard_right.take().filter(|until| now < *until);
-                if result.is_err() && open_until.is_some() {
-                    // No advert has told the peer to wait for the end of this right; this one does.
-                    out.push(Action::SendAdvert(vrrp::advert(
-                        &self.config,
-                        self.config.own().priority.0,
-                    )));
+                let fence_open = result.is_err() && self.unheard_right.is_some_and(|at| now < at);
+                if fence_open {
+                    // No advert has told the peer to wait for the end of this right.
+                    self.send_report(now, out);
+                } else {
+                    self.unheard_right = None;
                 }
-                let again = gate_open || (result.is_err() && open_until.is_some());
+                let again = gate_open || fence_open;
                 self.close_again_at = again.then_some(now + CLOSE_AGAIN_AFTER);
                 self.leave_step_done(now, done, result, out);
             }

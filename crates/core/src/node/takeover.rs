@@ -78,7 +78,9 @@ impl Node {
         let down = vrrp::active_down(self.config.own().priority.0, interval);
         // Its adverts are missing, but the peer itself says it is there: a filter drops protocol
         // 112. Two primaries would be worse than a warning; the report counts as an advert.
-        let says_so = |report: &Report| matches!(report.state, State::Active | State::TakingOver);
+        let says_so = |report: &Report| {
+            report.may_serve || matches!(report.state, State::Active | State::TakingOver)
+        };
         let told_at = self.peer.report_at.filter(|at| now < *at + down);
         if let Some(told_at) = told_at.filter(|_| self.peer.report.as_ref().is_some_and(says_so)) {
             self.timers.active_down_at = Some(told_at + down);

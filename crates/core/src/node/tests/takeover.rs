@@ -321,7 +321,7 @@ fn sim_finding_s16_what_a_person_gave_up_by_hand_may_be_replaced() {
 }
 
 #[test]
-fn sim_finding_s29_a_right_that_can_not_be_taken_back_is_covered_by_an_advert() {
+fn sim_finding_s29_a_right_that_can_not_be_taken_back_is_told() {
     let mut bench = promoting();
     bench.redis(RedisInput::Reply(Query::Promote, Reply::Ok));
     let mut actions = Actions::new();
@@ -334,10 +334,11 @@ fn sim_finding_s29_a_right_that_can_not_be_taken_back_is_covered_by_an_advert() 
         actions.clear();
         bench.node.handle(bench.now, Input::ActionDone(done, result), &mut actions);
     }
-    let adverts = |actions: &Actions| {
-        actions.iter().filter(|action| matches!(action, Action::SendAdvert(_))).count()
-    };
-    assert_eq!(adverts(&actions), 1);
+    let told = actions.iter().any(|action| match action {
+        Action::SendReport(report) => report.may_serve && report.state == State::Unfit,
+        _ => false,
+    });
+    assert!(told, "{actions:?}");
     bench.pass(110);
     assert!(bench.done().contains(&"CloseFence { and_source: false }".to_string()));
 }
