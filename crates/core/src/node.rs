@@ -452,6 +452,10 @@ impl Node {
         }
         self.peer.was_active = true;
         self.peer.advert_at = Some(now);
+        if self.leave.as_ref().is_some_and(|leave| leave.deadline().is_some()) {
+            // It has taken the address: a farewell that came later would be taken for a new one.
+            self.leave = None;
+        }
         self.peer_has_spoken = true;
         self.filter_told = false;
         //= https://www.rfc-editor.org/rfc/rfc9568#section-6.4.2
@@ -520,6 +524,10 @@ impl Node {
             self.failover.clone_from(&report.failover);
         }
         self.answer_handshake(now, &report, out);
+        // Two that start at the same time: one of them gives way before anything is claimed.
+        if report.state == State::TakingOver && self.prefers_peer(now) {
+            self.reconsider_takeover(now, out);
+        }
     }
 
     fn drop_packet(&mut self, drop: Drop, out: &mut Actions) {
@@ -679,13 +687,14 @@ impl Node {
         let vips_changed = !same_vips(&self.config.vips, &config.vips);
         self.config = config;
         if let Phase::Active(active) = &self.phase {
-            // The right first, then the advert: with a shorter interval the peer's patience is
-            // shorter from that advert on.
+            // With a shorter interval the peer's patience is shorter from the next advert on: the
+            // right first, then the advert. With a longer one it is the other way round.
+            let until = (now + self.fence_life()).min(active.fence_until());
             match (active.fence_held, vips_changed) {
                 (true, _) => {}
-                (false, false) => self.renew_fence(now, out),
+                (false, false) => out.push(Action::RenewFence(until)),
                 // A new address has no right yet that could be renewed.
-                (false, true) => self.reopen_fence(now, out),
+                (false, true) => out.push(Action::OpenFence(until)),
             }
             if vips_changed {
                 // The executor has already been given the new list, and has taken off what is gone.

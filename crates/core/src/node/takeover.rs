@@ -21,6 +21,8 @@ const PROBE_ROUNDS: u32 = 3;
 const PROBE_WAIT: Duration = Duration::from_millis(30);
 /// Between two looks at a replica that drains: longer than a round trip on a local network.
 const DRAIN_LOOK: Duration = Duration::from_millis(1);
+/// In which a machine that left with a living Redis has told where its stream ends.
+const TOLD_WITHIN: Duration = Duration::from_millis(20);
 /// After a failed attempt, and after an address was found in use.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 const IN_USE_FOR: Duration = Duration::from_secs(5);
@@ -261,13 +263,20 @@ impl Node {
         }
     }
 
-    /// The peer's Redis lives, and its stream ends further on: the rest is on its way.
+    /// The peer's Redis lives, and its stream ends further on: the rest is on its way. Where it ends is
+    /// told as soon as its machine has asked.
     fn leaver_has_more(&self, now: Time, applied: i64) -> bool {
         self.peer.fresh(now).is_some_and(|report| {
+            let end = report.handshake.target_offset;
             report.leaving.is_some_and(|leaving| leaving.cause != Cause::LinkDown)
                 && report.redis.reachable
+                && report.redis.primary
                 && report.redis.replid == self.own_facts().replid
-                && report.redis.offset > applied
+                && if end >= 0 {
+                    end > applied
+                } else {
+                    now < self.takeover_began_at() + TOLD_WITHIN
+                }
         })
     }
 
