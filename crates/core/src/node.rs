@@ -452,6 +452,10 @@ impl Node {
         }
         self.peer.was_active = true;
         self.peer.advert_at = Some(now);
+        if self.leave.as_ref().is_some_and(|leave| leave.deadline().is_some()) {
+            // It has taken the address: a farewell that came later would be taken for a new one.
+            self.leave = None;
+        }
         self.peer_has_spoken = true;
         self.filter_told = false;
         //= https://www.rfc-editor.org/rfc/rfc9568#section-6.4.2
@@ -520,6 +524,10 @@ impl Node {
             self.failover.clone_from(&report.failover);
         }
         self.answer_handshake(now, &report, out);
+        // Two that start at the same time: one of them gives way before anything is claimed.
+        if report.state == State::TakingOver && self.prefers_peer(now) {
+            self.reconsider_takeover(now, out);
+        }
     }
 
     fn drop_packet(&mut self, drop: Drop, out: &mut Actions) {
@@ -633,15 +641,14 @@ impl Node {
             Done::CloseFence => {
                 self.packets_held(now, &result, out);
                 let gate_open = result.is_err() && self.follow.source_closed();
-                let open_until = self.unheard_right.take().filter(|until| now < *until);
-                if result.is_err() && open_until.is_some() {
-                    // No advert has told the peer to wait for the end of this right; this one does.
-                    out.push(Action::SendAdvert(vrrp::advert(
-                        &self.config,
-                        self.config.own().priority.0,
-                    )));
+                let fence_open = result.is_err() && self.unheard_right.is_some_and(|at| now < at);
+                if fence_open {
+                    // No advert has told the peer to wait for the end of this right.
+                    self.send_report(now, out);
+                } else {
+                    self.unheard_right = None;
                 }
-                let again = gate_open || (result.is_err() && open_until.is_some());
+                let again = gate_open || fence_open;
                 self.close_again_at = again.then_some(now + CLOSE_AGAIN_AFTER);
                 self.leave_step_done(now, done, result, out);
             }
@@ -680,13 +687,14 @@ impl Node {
         let vips_changed = !same_vips(&self.config.vips, &config.vips);
         self.config = config;
         if let Phase::Active(active) = &self.phase {
-            // The right first, then the advert: with a shorter interval the peer's patience is
-            // shorter from that advert on.
+            // With a shorter interval the peer's patience is shorter from the next advert on: the
+            // right first, then the advert. With a longer one it is the other way round.
+            let until = (now + self.fence_life()).min(active.fence_until());
             match (active.fence_held, vips_changed) {
                 (true, _) => {}
-                (false, false) => self.renew_fence(now, out),
+                (false, false) => out.push(Action::RenewFence(until)),
                 // A new address has no right yet that could be renewed.
-                (false, true) => self.reopen_fence(now, out),
+                (false, true) => out.push(Action::OpenFence(until)),
             }
             if vips_changed {
                 // The executor has already been given the new list, and has taken off what is gone.

@@ -45,7 +45,8 @@ impl Peer {
         }
         self.was_active |= report.state == State::Active;
         self.report = Some(report);
-        self.report_at = Some(now);
+        // What waited in the socket says nothing of when it was sent.
+        self.report_at = self.report_at.max(Some(now));
         Ok(())
     }
 

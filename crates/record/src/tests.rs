@@ -422,6 +422,7 @@ fn report(seq: u64) -> Report {
         priority: 100,
         generation: 3,
         vouched: true,
+        may_serve: true,
         redis: RedisFacts {
             reachable: true,
             replid: [0xab; 20],

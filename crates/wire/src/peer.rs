@@ -244,6 +244,8 @@ pub struct Report {
     pub generation: u64,
     /// The data is the one the generation was reached with: Redis was not restarted since.
     pub vouched: bool,
+    /// Its kernel serves the address, or may still serve it for a while.
+    pub may_serve: bool,
     /// What its Redis holds.
     pub redis: RedisFacts,
     /// Set for a while after it left the address.
@@ -266,7 +268,7 @@ impl Report {
         w.u64(self.instance);
         w.u64(self.seq);
         w.u8(self.state as u8);
-        w.flags(&[self.fit, self.vouched]);
+        w.flags(&[self.fit, self.vouched, self.may_serve]);
         w.u8(self.priority);
         w.u64(self.generation);
         let r = &self.redis;
@@ -329,7 +331,7 @@ impl Report {
         let instance = r.u64()?;
         let seq = r.u64()?;
         let state = State::from_code(r.u8()?).ok_or(ParseError::Field("state"))?;
-        let [fit, vouched, ..] = r.flags()?;
+        let [fit, vouched, may_serve, ..] = r.flags()?;
         let priority = r.u8()?;
         let generation = r.u64()?;
         let [reachable, primary, link_up, syncing, empty, valkey, given_up, unused] = r.flags()?;
@@ -372,6 +374,7 @@ impl Report {
             priority,
             generation,
             vouched,
+            may_serve,
             redis,
             leaving,
             handshake,

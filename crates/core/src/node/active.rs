@@ -42,6 +42,11 @@ pub(super) struct Active {
 }
 
 impl Active {
+    /// Until when the kernel serves the address, as far as it was asked to.
+    pub(super) fn fence_until(&self) -> Time {
+        self.fence_until
+    }
+
     pub(super) fn new(now: Time, fence_until: Time, config: &Config) -> Self {
         Active {
             fence_until,

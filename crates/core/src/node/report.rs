@@ -1,6 +1,6 @@
 //! What the peer's daemon and the operator are told.
 
-use super::Node;
+use super::{Node, Phase};
 use crate::action::{Action, Actions};
 use crate::event::Event;
 use crate::status::{Member, Status};
@@ -28,6 +28,8 @@ impl Node {
             priority: self.config.own().priority.0,
             generation: self.generation.0,
             vouched: self.vouched(),
+            may_serve: matches!(self.phase, Phase::Active(_))
+                || self.unheard_right.is_some_and(|until| now < until),
             redis: RedisFacts { unused: self.unused_for_certain(), ..self.own_facts() },
             leaving,
             handshake: self.handshake(),

@@ -243,9 +243,18 @@ impl Node {
         out.push(tell(SwitchoverStep::HandedOver));
     }
 
+    /// The address was left, and where the stream of the Redis that served it ends is known.
+    fn left_alive(&self) -> bool {
+        self.leaving.is_some()
+            && self.monitor.health.serves()
+            && self.monitor.is_primary()
+            && self.monitor.info_answered >= self.quiet_info
+    }
+
     pub(super) fn handshake(&self) -> Handshake {
         let target_offset = match &self.switchover {
             Some(Switchover { step: Step::CatchingUp { target_offset }, .. }) => *target_offset,
+            _ if self.left_alive() => self.own_facts().offset,
             _ => -1,
         };
         let wanted = if self.wanted_until.is_some() { self.wanted } else { 0 };

@@ -21,6 +21,8 @@ const PROBE_ROUNDS: u32 = 3;
 const PROBE_WAIT: Duration = Duration::from_millis(30);
 /// Between two looks at a replica that drains: longer than a round trip on a local network.
 const DRAIN_LOOK: Duration = Duration::from_millis(1);
+/// In which a machine that left with a living Redis has told where its stream ends.
+const TOLD_WITHIN: Duration = Duration::from_millis(20);
 /// After a failed attempt, and after an address was found in use.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 const IN_USE_FOR: Duration = Duration::from_secs(5);
@@ -78,7 +80,9 @@ impl Node {
         let down = vrrp::active_down(self.config.own().priority.0, interval);
         // Its adverts are missing, but the peer itself says it is there: a filter drops protocol
         // 112. Two primaries would be worse than a warning; the report counts as an advert.
-        let says_so = |report: &Report| matches!(report.state, State::Active | State::TakingOver);
+        let says_so = |report: &Report| {
+            report.may_serve || matches!(report.state, State::Active | State::TakingOver)
+        };
         let told_at = self.peer.report_at.filter(|at| now < *at + down);
         if let Some(told_at) = told_at.filter(|_| self.peer.report.as_ref().is_some_and(says_so)) {
             self.timers.active_down_at = Some(told_at + down);
@@ -259,13 +263,20 @@ impl Node {
         }
     }
 
-    /// The peer's Redis lives, and its stream ends further on: the rest is on its way.
+    /// The peer's Redis lives, and its stream ends further on: the rest is on its way. Where it ends is
+    /// told as soon as its machine has asked.
     fn leaver_has_more(&self, now: Time, applied: i64) -> bool {
         self.peer.fresh(now).is_some_and(|report| {
+            let end = report.handshake.target_offset;
             report.leaving.is_some_and(|leaving| leaving.cause != Cause::LinkDown)
                 && report.redis.reachable
+                && report.redis.primary
                 && report.redis.replid == self.own_facts().replid
-                && report.redis.offset > applied
+                && if end >= 0 {
+                    end > applied
+                } else {
+                    now < self.takeover_began_at() + TOLD_WITHIN
+                }
         })
     }
 

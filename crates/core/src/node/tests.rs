@@ -231,6 +231,7 @@ fn peer_report(state: State, is_primary: bool, generation: u64) -> Report {
         priority: 100,
         generation,
         vouched: true,
+        may_serve: false,
         redis: RedisFacts {
             reachable: true,
             primary: is_primary,

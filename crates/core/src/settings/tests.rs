@@ -128,6 +128,7 @@ fn report(version: (u8, u8), valkey: bool, reachable: bool) -> Report {
         priority: 100,
         generation: 1,
         vouched: true,
+        may_serve: false,
         redis: RedisFacts { reachable, version, valkey, ..RedisFacts::default() },
         leaving: None,
         handshake: Handshake::default(),

@@ -139,6 +139,7 @@ impl PeerDaemon {
                 priority: peer.priority.0,
                 generation: 3,
                 vouched: true,
+                may_serve: false,
                 redis: RedisFacts {
                     reachable: true,
                     second_offset: -1,

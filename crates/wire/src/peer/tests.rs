@@ -12,6 +12,7 @@ fn full() -> Report {
         priority: 100,
         generation: 3,
         vouched: true,
+        may_serve: false,
         redis: RedisFacts {
             reachable: true,
             primary: true,

@@ -321,7 +321,7 @@ fn sim_finding_s16_what_a_person_gave_up_by_hand_may_be_replaced() {
 }
 
 #[test]
-fn sim_finding_s29_a_right_that_can_not_be_taken_back_is_covered_by_an_advert() {
+fn sim_finding_s29_a_right_that_can_not_be_taken_back_is_told() {
     let mut bench = promoting();
     bench.redis(RedisInput::Reply(Query::Promote, Reply::Ok));
     let mut actions = Actions::new();
@@ -334,10 +334,11 @@ fn sim_finding_s29_a_right_that_can_not_be_taken_back_is_covered_by_an_advert() 
         actions.clear();
         bench.node.handle(bench.now, Input::ActionDone(done, result), &mut actions);
     }
-    let adverts = |actions: &Actions| {
-        actions.iter().filter(|action| matches!(action, Action::SendAdvert(_))).count()
-    };
-    assert_eq!(adverts(&actions), 1);
+    let told = actions.iter().any(|action| match action {
+        Action::SendReport(report) => report.may_serve && report.state == State::Unfit,
+        _ => false,
+    });
+    assert!(told, "{actions:?}");
     bench.pass(110);
     assert!(bench.done().contains(&"CloseFence { and_source: false }".to_string()));
 }
@@ -359,4 +360,69 @@ fn sim_finding_s30_a_peer_that_woke_up_with_older_data_is_no_reason_to_wait() {
         bench.pass_with(100, &primary(7));
     }
     assert_eq!(bench.node.state(), State::Backup, "{}", bench.node.reason);
+}
+
+#[test]
+fn sim_finding_s24_the_last_bytes_of_a_living_redis_are_waited_for() {
+    let leaving = Leaving { cause: Cause::LocalFault, noticed_ago_us: 0, fenced_ago_us: 0 };
+    let left = |end: i64| {
+        let mut report = peer_report(State::Backup, true, 3);
+        report.leaving = Some(leaving);
+        report.handshake.target_offset = end;
+        report
+    };
+    let at = |offset: i64| {
+        let mut info = replica(7);
+        (info.slave_repl_offset, info.slave_read_repl_offset) = (Some(offset), Some(offset));
+        info
+    };
+    let mut bench = standby();
+    bench.report(left(-1));
+    bench.advert(0);
+    bench.pass_with(5, &at(1000));
+    assert!(!bench.done().contains(&"Promote".to_string()), "where it ends is not told yet");
+    bench.report(left(1047));
+    bench.pass_with(5, &at(1000));
+    assert!(!bench.done().contains(&"Promote".to_string()), "47 bytes are on their way");
+    bench.pass_with(3, &at(1047));
+    assert_eq!(bench.node.generation.0, 3);
+    assert!(matches!(bench.node.state(), State::TakingOver | State::Active));
+    bench.pass_with(3, &primary(7));
+    assert_eq!(bench.node.state(), State::Active);
+}
+
+#[test]
+fn sim_finding_s33_a_farewell_is_not_repeated_to_a_peer_that_has_the_address() {
+    let mut bench = active();
+    bench.report(peer_report(State::Backup, false, 1));
+    bench.redis_dies();
+    bench.done();
+    bench.advert(100);
+    bench.advert(0);
+    bench.pass(50);
+    assert!(!bench.done().contains(&"advert 0".to_string()));
+}
+
+#[test]
+fn sim_finding_s35_two_that_start_at_the_same_time_do_not_both_claim() {
+    let mut bench = Bench::new();
+    bench.answer(&primary(7));
+    while bench.node.state() != State::TakingOver {
+        bench.pass_with(1, &primary(7));
+    }
+    // The peer's address is the greater one, and everything else is equal.
+    let mut other = peer_report(State::TakingOver, true, 0);
+    other.vouched = false;
+    bench.report(other);
+    assert_eq!(bench.node.state(), State::Backup);
+}
+
+#[test]
+fn sim_finding_s32_what_waited_in_the_socket_does_not_make_the_peer_silent() {
+    let mut bench = standby();
+    bench.report(peer_report(State::Active, true, 3));
+    let before = bench.node.peer.report_at;
+    bench.node.stale_until = bench.now + Duration::from_secs(1);
+    bench.report(peer_report(State::Active, true, 3));
+    assert_eq!(bench.node.peer.report_at, before);
 }
