@@ -1,169 +1,237 @@
 //! Performs Actions, one match arm for each, and decides nothing.
 //!
-//! Returns how long an action kept the daemon. What an action does to the world is done at its
-//! beginning; the answer of a synchronous one is the daemon's next input.
+//! Says how long an action kept the daemon, and what the kernel answered, which is the daemon's
+//! next input.
 
 use crate::checkers::Fact;
 use crate::host::HostId;
+use crate::kernel::{FENCE_EARLY_MAX_US, Kernel};
 use crate::network::Traffic;
-use crate::options::VIP;
+use crate::options::VIPS;
 use crate::redis::{Message, Process};
 use crate::world::{Event, World};
 use keepair_core::Input;
 use keepair_core::action::{Action, Query};
-use keepair_core::input::{Done, Lost, RedisInput};
+use keepair_core::input::{Done as Step, Lost, Persisted, RedisInput, Refused};
 use keepair_core::time::Time;
+use keepair_wire::peer::Report;
 use keepair_wire::vrrp::{Advert, ChecksumForm, GROUP_V4};
 use std::net::IpAddr;
 use std::time::Duration;
 
+/// What became of an action.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) cost: Duration,
+    pub(crate) answer: Option<(Step, Result<(), Refused>)>,
+}
+
 impl World {
-    /// Performs one action.
-    pub(crate) fn perform(&mut self, id: HostId, action: Action) -> Duration {
-        let now = self.now;
-        let who = id.to_string();
-        let netlink = Duration::from_micros(self.rng.between(40, 150));
-        let quick = Duration::from_micros(self.rng.between(2, 12));
-        self.see(&Fact::Performs { host: id, action: &action });
-        let host = &mut self.hosts[id];
-        let cost = match action {
-            Action::AddVips => {
-                host.kernel.vips_present = true;
-                host.daemon.done(Done::AddVips, Ok(()));
-                self.say(&who, "address added");
-                netlink
+    /// Performs one action that was asked for when the machine's clock showed `asked_at`.
+    pub(crate) fn perform(&mut self, id: HostId, action: &Action, asked_at: Time) -> Done {
+        let mut cost = Duration::from_micros(self.rng.between(2, 12));
+        let answer = match action {
+            Action::AddVips => Some((Step::AddVips, self.change_addresses(id, true))),
+            Action::RemoveVips => Some((Step::RemoveVips, self.change_addresses(id, false))),
+            Action::Announce => {
+                self.announce(id);
+                None
             }
-            Action::RemoveVips => {
-                let was = std::mem::replace(&mut host.kernel.vips_present, false);
-                host.daemon.done(Done::RemoveVips, Ok(()));
-                if was {
-                    self.say(&who, "address removed");
-                }
-                netlink
-            }
-            Action::Announce => quick,
             Action::Probe => {
                 self.probe(id);
-                quick
+                None
             }
-            Action::EndProbe => quick,
+            Action::EndProbe => None,
             Action::OpenFence(until) => {
-                let until = host.moment(until);
-                let result = host.kernel.open_fence(now, until);
-                let word = if result.is_ok() { "fence opened" } else { "too late for the fence" };
-                host.daemon.done(Done::OpenFence, result);
-                self.schedule(until, Event::FenceEnds { host: id, until });
-                self.say(&who, word);
-                netlink
+                Some((Step::OpenFence, self.grant(id, asked_at, *until, false)))
             }
             Action::RenewFence(until) => {
-                let until = host.moment(until);
-                let result = host.kernel.renew_fence(now, until);
-                if result.is_err() {
-                    self.say(&who, "fence could not be renewed: it had closed");
-                }
-                self.hosts[id].daemon.done(Done::RenewFence, result);
-                self.schedule(until, Event::FenceEnds { host: id, until });
-                netlink
+                Some((Step::RenewFence, self.grant(id, asked_at, *until, true)))
             }
             Action::CloseFence { and_source } => {
-                let was = host.kernel.fence_left(now).is_some();
-                host.kernel.close_fence();
-                host.kernel.source_closed |= and_source;
-                host.daemon.done(Done::CloseFence, Ok(()));
-                if was {
-                    self.say(&who, "fence closed");
-                }
-                if and_source {
-                    self.say(&who, "the peer may not replicate from here");
-                }
-                netlink
+                Some((Step::CloseFence, self.close_fence(id, *and_source)))
             }
             Action::HoldConnections(length) => {
-                host.kernel.hold_connections(now, length);
-                self.say(&who, "new connections wait");
-                netlink
+                let host = &mut self.hosts[id];
+                host.kernel.hold_connections(asked_at + *length);
+                self.say(&id, format_args!("new connections wait"));
+                None
             }
             Action::ReleaseConnections => {
-                host.kernel.release_connections();
-                netlink
+                self.hosts[id].kernel.release_connections();
+                None
             }
             Action::OpenSource => {
-                if std::mem::replace(&mut host.kernel.source_closed, false) {
-                    self.say(&who, "the peer may replicate from here");
+                if self.hosts[id].kernel.open_source() {
+                    self.say(&id, format_args!("the peer may replicate from here"));
                 }
-                netlink
+                None
             }
             Action::SendAdvert(advert) => {
-                self.send_advert(id, &advert);
-                quick
+                self.send_advert(id, advert);
+                None
             }
             Action::SendReport(report) => {
-                let bytes = report.encode();
-                self.send_frame(
-                    id,
-                    Traffic::Reports,
-                    Input::PeerDatagram { src: id.address(), ttl: 255, bytes },
-                );
-                quick
+                self.send_report(id, report);
+                None
             }
             Action::ConnectRedis { .. } => {
                 self.connect_redis(id);
-                quick
+                None
             }
             Action::DisconnectRedis => {
-                host.daemon.session = None;
-                quick
+                self.hosts[id].daemon.session = None;
+                self.hosts[id].daemon.watched = None;
+                None
             }
             Action::AskRedis(query) => {
-                self.ask_redis(id, query);
-                quick
+                self.ask_redis(id, *query);
+                None
             }
             Action::WatchProcess { pid } => {
-                host.daemon.watched = Some(pid);
-                if host.redis.pid() != pid || host.redis.process == Process::Absent {
-                    self.hand_to_daemon(id, quick, RedisInput::ProcessStirred);
-                }
-                quick
+                self.watch(id, *pid);
+                None
             }
             Action::LookAtProcess => {
-                if let Some(pid) = host.daemon.watched {
-                    let process = host.redis.look(now, pid);
-                    self.hand_to_daemon(id, quick, RedisInput::Process(Some(process)));
-                }
-                quick
+                self.look_at_process(id);
+                None
             }
             Action::Persist(persisted) => {
-                let run = host.daemon.run;
-                let at = now + Duration::from_micros(self.rng.between(300, 3_000));
-                let at = self.hosts[id].daemon.persists(at);
-                self.schedule(at, Event::Persisted { host: id, run, persisted });
-                quick
+                self.persist(id, *persisted);
+                None
             }
             Action::Tell(event) => {
-                self.say(&who, &format!("\"{event}\""));
-                self.told.push((now, id, event));
-                quick
+                self.say(&id, format_args!("\"{event}\""));
+                self.tells(id, event.clone());
+                None
             }
             Action::Exit => {
-                host.daemon.exited = true;
-                self.kill_daemon(id);
-                self.say(&who, "daemon exits");
-                self.see(&Fact::Exited { host: id });
-                quick
+                self.exit(id);
+                None
             }
         };
+        if let Some((step, result)) = &answer {
+            cost = Duration::from_micros(self.rng.between(40, 150));
+            self.see(&Fact::Answered { host: id, step: *step, result });
+        }
         self.see(&Fact::Performed { host: id });
-        cost
+        Done { cost, answer }
+    }
+
+    /// The addresses that the daemon's configuration names.
+    fn vips(&self, id: HostId) -> Vec<IpAddr> {
+        let config = self.hosts[id].daemon.config.as_ref();
+        config.map_or_else(
+            || VIPS[..1].to_vec(),
+            |config| config.vips.iter().map(|vip| vip.address).collect(),
+        )
+    }
+
+    fn refuses(&mut self, id: HostId, addresses: bool) -> bool {
+        let netlink = &self.hosts[id].kernel.netlink;
+        let often = if addresses { netlink.refuses_addresses } else { netlink.refuses_fence };
+        often > 0 && self.rng.chance(often)
+    }
+
+    fn change_addresses(&mut self, id: HostId, add: bool) -> Result<(), Refused> {
+        let verb = if add { "add" } else { "remove" };
+        if self.refuses(id, true) {
+            self.say(&id, format_args!("the kernel does not {verb} the address"));
+            let why = format!("could not {verb} 10.0.0.100/24 on eth0: No buffer space available");
+            return Err(Refused::Failed(why));
+        }
+        let mut changed = false;
+        for address in self.vips(id) {
+            changed |= self.hosts[id].kernel.set_address(address, add);
+        }
+        if changed {
+            self.network.begin_announcing(id);
+            self.say(&id, format_args!("address {}", if add { "added" } else { "removed" }));
+        }
+        Ok(())
+    }
+
+    /// What is left of the right is counted when it is asked for; the kernel's timer begins when the
+    /// request is carried out.
+    fn grant(
+        &mut self,
+        id: HostId,
+        asked_at: Time,
+        until: Time,
+        renew: bool,
+    ) -> Result<(), Refused> {
+        let early = Duration::from_micros(self.rng.between(0, FENCE_EARLY_MAX_US));
+        let refused = self.refuses(id, false);
+        let vips = self.vips(id);
+        let clock = self.hosts[id].clock.read(self.now);
+        let kernel = &mut self.hosts[id].kernel;
+        let result = Kernel::left(asked_at, until).and_then(|life| {
+            kernel.mean(until);
+            let until = clock + life - early;
+            if refused {
+                let why = "nftables: No buffer space available";
+                Err(Refused::Failed(why.to_string()))
+            } else if renew {
+                kernel.renew_fence(clock, until, vips)
+            } else {
+                kernel.open_fence(until, vips);
+                Ok(())
+            }
+        });
+        match (&result, renew) {
+            (Ok(()), true) => {}
+            (Ok(()), false) => self.say(&id, format_args!("fence opened")),
+            (Err(Refused::Lapsed), true) => {
+                self.say(&id, format_args!("fence could not be renewed: it had closed"));
+            }
+            (Err(Refused::Lapsed), false) => self.say(&id, format_args!("too late for the fence")),
+            (Err(Refused::Failed(why)), _) => self.say(&id, format_args!("no fence: {why}")),
+        }
+        if self.trace.told
+            && let Some(until) = self.hosts[id].kernel.fence_until()
+        {
+            let at = self.hosts[id].clock.moment(until);
+            self.schedule(at, Event::FenceEnds { host: id, until });
+        }
+        result
+    }
+
+    fn close_fence(&mut self, id: HostId, and_source: bool) -> Result<(), Refused> {
+        if self.refuses(id, false) {
+            self.say(&id, format_args!("the kernel does not close the fence"));
+            if and_source {
+                self.hosts[id].kernel.refuse_gate();
+            }
+            return Err(Refused::Failed("nftables: No buffer space available".to_string()));
+        }
+        let was = self.hosts[id].fence_left(self.now).is_some();
+        self.hosts[id].kernel.close_fence(and_source);
+        if was {
+            self.say(&id, format_args!("fence closed"));
+        }
+        if and_source {
+            self.say(&id, format_args!("the peer may not replicate from here"));
+        }
+        Ok(())
     }
 
     fn send_advert(&mut self, id: HostId, advert: &Advert) {
-        let (src, dst) = (id.address(), IpAddr::V4(GROUP_V4));
+        let src = id.address();
+        let to_peer = self.hosts[id].daemon.config.as_ref().is_some_and(|config| config.unicast);
+        let dst = if to_peer { id.peer().address() } else { IpAddr::V4(GROUP_V4) };
         let message = advert.emit(src, dst, ChecksumForm::MessageOnly);
         if advert.priority == 0 {
-            self.say(&id.to_string(), "says farewell");
+            self.say(&id, format_args!("says farewell"));
         }
+        self.trace.sum().bytes(&message);
         self.send_frame(id, Traffic::Adverts, Input::Advert { src, dst, ttl: 255, message });
+    }
+
+    fn send_report(&mut self, id: HostId, report: &Report) {
+        let bytes = report.encode();
+        self.trace.sum().bytes(&bytes);
+        let input = Input::PeerDatagram { src: id.address(), ttl: 255, bytes };
+        self.send_frame(id, Traffic::Reports, input);
     }
 
     /// Whoever answers on the address answers the probe.
@@ -173,21 +241,20 @@ impl World {
         if both_ways && self.answers(peer) {
             let delay = self.network.latency(&mut self.rng) * 2;
             let mac = [2, 0, 0, 0, 0, peer as u8 + 1];
-            self.deliver(id, delay, None, Input::VipClaimed { address: VIP, mac });
+            self.deliver(id, delay, None, Input::VipClaimed { address: VIPS[0], mac });
         }
     }
 
     fn connect_redis(&mut self, id: HostId) {
         let delay = Duration::from_micros(self.rng.between(30, 150));
-        let auth = self.options.auth;
         let host = &mut self.hosts[id];
-        let session = host.daemon.open_session();
+        let session = host.daemon.open_session(host.redis.run);
         match host.redis.process {
             Process::Absent => {
-                host.daemon.session = None;
-                self.hand_to_daemon(id, delay, RedisInput::Lost(Lost::Closed));
+                let lost = Input::Redis(RedisInput::Lost(Lost::Closed));
+                self.deliver(id, delay, Some(session), lost);
             }
-            _ if auth => self.ask_redis_soon(id, Message::Hello { session }),
+            _ if host.redis.setup.auth => self.ask_redis_soon(id, Message::Hello { session }),
             _ => {
                 let input = Input::Redis(RedisInput::Connected);
                 self.deliver(id, delay, Some(session), input);
@@ -196,7 +263,10 @@ impl World {
     }
 
     fn ask_redis(&mut self, id: HostId, query: Query) {
-        if let Some(session) = self.hosts[id].daemon.session {
+        let host = &self.hosts[id];
+        if let Some((session, run)) = host.daemon.session
+            && run == host.redis.run
+        {
             self.ask_redis_soon(id, Message::Query { session, query });
         }
     }
@@ -208,10 +278,55 @@ impl World {
         self.schedule(at, Event::RedisMessage { host, run, message });
     }
 
+    /// A process that is not there any more can't be watched; one that is dying stirs at once.
+    fn watch(&mut self, id: HostId, pid: u32) {
+        let quick = Duration::from_micros(self.rng.between(2, 12));
+        let now = self.now;
+        let host = &mut self.hosts[id];
+        let state = host.redis.look(now, pid).state;
+        host.daemon.watched = (state != 'X').then_some(pid);
+        if state == 'Z' {
+            self.hand_to_daemon(id, quick, RedisInput::ProcessStirred);
+        }
+    }
+
+    fn look_at_process(&mut self, id: HostId) {
+        let quick = Duration::from_micros(self.rng.between(2, 12));
+        let host = &self.hosts[id];
+        let process = host.daemon.watched.map(|pid| host.redis.look(self.now, pid));
+        self.hand_to_daemon(id, quick, RedisInput::Process(process));
+    }
+
+    fn persist(&mut self, id: HostId, persisted: Persisted) {
+        let disk = self.hosts[id].disk.clone();
+        let at =
+            self.now + Duration::from_micros(self.rng.between(disk.takes_us.0, disk.takes_us.1));
+        let at = self.hosts[id].daemon.persists(at);
+        let refused = disk.refuses > 0 && self.rng.chance(disk.refuses);
+        let no = || Refused::Failed("generation.tmp: No space left on device".to_string());
+        let result = if refused { Err(no()) } else { Ok(()) };
+        let run = self.hosts[id].daemon.run;
+        self.schedule(
+            at,
+            Event::Persisted { host: id, run, persisted: Box::new(persisted), result },
+        );
+    }
+
+    /// The program's last act: no address, no rules.
+    fn exit(&mut self, id: HostId) {
+        if self.change_addresses(id, false).is_ok() {
+            self.hosts[id].kernel.remove_rules();
+        }
+        self.hosts[id].daemon.exited = true;
+        self.kill_daemon(id);
+        self.say(&id, format_args!("daemon exits"));
+        self.see(&Fact::Exited { host: id });
+    }
+
     pub(crate) fn fence_ends(&mut self, id: HostId, until: Time) {
         let kernel = &self.hosts[id].kernel;
-        if kernel.vips_present && kernel.fence_until() == Some(until) {
-            self.say(&id.to_string(), "fence has closed by itself");
+        if kernel.has(VIPS[0]) && kernel.fence_until() == Some(until) {
+            self.say(&id, format_args!("fence has closed by itself"));
         }
     }
 }

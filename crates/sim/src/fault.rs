@@ -1,25 +1,44 @@
 //! What goes wrong, what mends it, and what an operator does.
 
-use crate::checkers::Fact;
-use crate::daemon::{Moment, Trap};
-use crate::host::{Host, HostId};
-use crate::network::Traffic;
-use crate::options::VIP;
-use crate::redis::{Boot, Process};
-use crate::world::World;
+mod apply;
+
+use crate::daemon::Moment;
+use crate::host::{Disk, HostId};
+use crate::kernel::Netlink;
+use crate::network::{Traffic, Weather};
+use crate::redis::Boot;
 use core::fmt;
-use keepair_core::Input;
-use keepair_core::input::Operator;
 use std::time::Duration;
 
-/// A trap that has not struck by then is forgotten, lest it meet the next fault.
-const TRAP_LIFE: Duration = Duration::from_secs(1);
+/// What an operator changes in the configuration file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// Nothing: a reload of what is.
+    Nothing,
+    /// The priority of that machine.
+    Priority(HostId, u8),
+    /// `preempt`.
+    Preempt(bool),
+    /// A second virtual address, or none any more.
+    SecondAddress(bool),
+}
+
+/// How a person gives a machine's data up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// `FLUSHALL`, on a primary.
+    Empty,
+    /// `REPLICAOF` the other machine.
+    Replicate,
+}
 
 /// One thing that is done to the world.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Fault {
     /// SIGKILL to Redis; its sockets close so much later.
     KillRedis(HostId, Duration),
+    /// `SHUTDOWN`: Redis saves its file and ends.
+    ShutdownRedis(HostId),
     /// Redis is started.
     StartRedis(HostId, Boot),
     /// SIGSTOP to Redis.
@@ -28,8 +47,14 @@ pub enum Fault {
     ContinueRedis(HostId),
     /// A script takes the event loop for so long.
     OccupyRedis(HostId, Duration),
+    /// Redis waits for its disk for so long.
+    StallRedis(HostId, Duration),
     /// Redis' answers to the daemon are late by so much from now on.
     SlowRedis(HostId, Duration),
+    /// Redis can't save its file, and refuses writes for it; or can again.
+    MisconfRedis(HostId, bool),
+    /// The file is written now.
+    Save(HostId),
     /// SIGKILL to the daemon.
     KillDaemon(HostId),
     /// The daemon is started.
@@ -48,24 +73,50 @@ pub enum Fault {
     Switchover(HostId),
     /// SIGTERM to the daemon.
     Terminate(HostId),
+    /// The configuration file is changed, and SIGHUP sent to the daemon.
+    Reload(HostId, Change),
     /// The cable is pulled.
     Unplug(HostId),
     /// The cable is back.
     Plug(HostId),
+    /// The cable is moved to another port of the switch.
+    Replug(HostId),
+    /// A program on the machine writes to its Redis for so long, through loopback.
+    WriteLocally(HostId, Duration),
     /// Traffic of these kinds from there does not arrive.
     Cut(HostId, Vec<Traffic>),
+    /// Clients do not reach that machine.
+    CutClients(HostId),
     /// All cuts are mended.
     Mend,
-    /// So many frames of a thousand are lost from now on.
-    Lose(u64),
+    /// What happens to frames from now on.
+    Weather(Weather),
     /// The machine is switched off.
     PowerOff(HostId),
     /// The machine is switched on; Redis and the daemon start so much later.
     PowerOn(HostId, Boot, Duration, Duration),
+    /// The machine's processor stands still for a while.
+    FreezeMachine {
+        /// Where.
+        host: HostId,
+        /// For so long.
+        length: Duration,
+        /// Its clocks stand still with it; otherwise they jump.
+        clock_stands: bool,
+        /// So many frames that come in meanwhile are kept.
+        room: usize,
+    },
     /// Somebody takes the address off the interface.
     TakeAddress(HostId),
-    /// The file is written now.
-    Save(HostId),
+    /// Somebody removes all rules of the firewall.
+    FlushRules(HostId),
+    /// How the kernel answers from now on.
+    Netlink(HostId, Netlink),
+    /// How the disk behaves from now on.
+    Disk(HostId, Disk),
+    /// Nothing says whose data is newer: a person makes this machine's Redis a primary, if it is none,
+    /// and does one of the two things that the daemons have told to the other.
+    Decide(HostId, Way),
 }
 
 impl fmt::Display for Fault {
@@ -74,12 +125,19 @@ impl fmt::Display for Fault {
             Fault::KillRedis(h, after) => {
                 write!(f, "Redis on {h} is killed, sockets stay {after:?}")
             }
+            Fault::ShutdownRedis(h) => write!(f, "Redis on {h} is told to save and end"),
             Fault::StartRedis(h, Boot::Empty) => write!(f, "Redis on {h} is started, empty"),
-            Fault::StartRedis(h, Boot::Rdb) => write!(f, "Redis on {h} is started from its file"),
+            Fault::StartRedis(h, Boot::File) => write!(f, "Redis on {h} is started"),
             Fault::StopRedis(h) => write!(f, "Redis on {h} is stopped"),
             Fault::ContinueRedis(h) => write!(f, "Redis on {h} is continued"),
             Fault::OccupyRedis(h, length) => write!(f, "Redis on {h} is busy for {length:?}"),
+            Fault::StallRedis(h, length) => {
+                write!(f, "Redis on {h} waits for its disk for {length:?}")
+            }
             Fault::SlowRedis(h, by) => write!(f, "Redis on {h} answers {by:?} late"),
+            Fault::MisconfRedis(h, true) => write!(f, "Redis on {h} can't save its file"),
+            Fault::MisconfRedis(h, false) => write!(f, "Redis on {h} can save its file again"),
+            Fault::Save(h) => write!(f, "Redis on {h} saves its file"),
             Fault::KillDaemon(h) => write!(f, "the daemon on {h} is killed"),
             Fault::StartDaemon(h) => write!(f, "the daemon on {h} is started"),
             Fault::StopDaemon(h) => write!(f, "the daemon on {h} is stopped"),
@@ -93,150 +151,41 @@ impl fmt::Display for Fault {
             }
             Fault::Switchover(h) => write!(f, "an operator on {h} asks for a switchover"),
             Fault::Terminate(h) => write!(f, "SIGTERM to the daemon on {h}"),
+            Fault::Reload(h, change) => write!(f, "SIGHUP to the daemon on {h}: {change:?}"),
             Fault::Unplug(h) => write!(f, "the cable of {h} is pulled"),
             Fault::Plug(h) => write!(f, "the cable of {h} is back"),
+            Fault::Replug(h) => write!(f, "the cable of {h} is moved to another port"),
+            Fault::WriteLocally(h, length) => {
+                write!(f, "a program on {h} writes to its Redis for {length:?}")
+            }
             Fault::Cut(h, kinds) => write!(f, "{kinds:?} from {h} to {} is cut", h.peer()),
+            Fault::CutClients(h) => write!(f, "clients do not reach {h}"),
             Fault::Mend => write!(f, "no cuts any more"),
-            Fault::Lose(permille) => write!(f, "{permille} of 1000 frames are lost"),
+            Fault::Weather(weather) if *weather == Weather::default() => {
+                write!(f, "frames arrive again")
+            }
+            Fault::Weather(weather) => write!(f, "frames from now on: {weather:?}"),
             Fault::PowerOff(h) => write!(f, "{h} loses power"),
             Fault::PowerOn(h, _, _, _) => write!(f, "{h} has power again"),
+            Fault::FreezeMachine { host, length, clock_stands, .. } => {
+                let clocks = if *clock_stands { "stand with it" } else { "go on" };
+                write!(f, "{host} stands still for {length:?}, its clocks {clocks}")
+            }
             Fault::TakeAddress(h) => write!(f, "somebody removes the address on {h}"),
-            Fault::Save(h) => write!(f, "Redis on {h} saves its file"),
-        }
-    }
-}
-
-impl World {
-    /// Lets it happen now.
-    pub fn apply(&mut self, fault: Fault) {
-        self.say("***", &fault.to_string());
-        self.see(&Fact::Fault(&fault));
-        match fault {
-            Fault::KillRedis(host, close_after) => self.kill_redis(host, close_after),
-            Fault::StartRedis(host, boot) => {
-                let redis = &self.hosts[host].redis;
-                if redis.process == Process::Exiting {
-                    let run = redis.run;
-                    self.sockets_close(host, run);
-                }
-                self.start_redis(host, boot);
+            Fault::FlushRules(h) => write!(f, "somebody flushes the firewall of {h}"),
+            Fault::Netlink(h, netlink) if *netlink == Netlink::default() => {
+                write!(f, "the kernel of {h} answers at once again")
             }
-            Fault::StopRedis(host) => self.stop_redis(host),
-            Fault::ContinueRedis(host) => self.continue_redis(host),
-            Fault::OccupyRedis(host, length) => self.occupy_redis(host, length),
-            Fault::SlowRedis(host, by) => self.hosts[host].redis.slow = by,
-            Fault::KillDaemon(host) => self.kill_daemon(host),
-            Fault::StartDaemon(host) => self.start_daemon(host),
-            Fault::StopDaemon(host) => self.stop_daemon(host),
-            Fault::ContinueDaemon(host) => self.continue_daemon(host),
-            Fault::Trap(host, moment, fault) => {
-                let fault = *fault;
-                let until = self.now + TRAP_LIFE;
-                self.hosts[host].daemon.trap = Some(Trap { moment, fault, until });
+            Fault::Netlink(h, netlink) => write!(f, "the kernel of {h}: {netlink:?}"),
+            Fault::Disk(h, disk) if *disk == Disk::default() => {
+                write!(f, "the disk of {h} is well again")
             }
-            Fault::FreezeDaemon(host, length) => {
-                self.stop_daemon(host);
-                self.plan(length, Fault::ContinueDaemon(host));
+            Fault::Disk(h, disk) => write!(f, "the disk of {h}: {disk:?}"),
+            Fault::Decide(h, Way::Empty) => {
+                write!(f, "a person keeps the data of {h}, and empties {}", h.peer())
             }
-            Fault::RestartDaemon(host, after) => {
-                self.kill_daemon(host);
-                self.plan(after, Fault::StartDaemon(host));
-            }
-            Fault::Switchover(host) => self.operate(host, Operator::Switchover),
-            Fault::Terminate(host) => self.operate(host, Operator::Stop),
-            Fault::Unplug(host) => self.change_carrier(host, false),
-            Fault::Plug(host) => {
-                self.change_carrier(host, true);
-                self.path_is_back();
-            }
-            Fault::Cut(host, kinds) => self.network.cuts[host].extend(kinds),
-            Fault::Mend => {
-                for host in HostId::BOTH {
-                    self.network.cuts[host].clear();
-                }
-                self.path_is_back();
-            }
-            Fault::Lose(permille) => self.network.loss_permille = permille,
-            Fault::PowerOff(host) => self.power_off(host),
-            Fault::PowerOn(host, boot, redis_after, daemon_after) => {
-                self.power_on(host);
-                self.plan(redis_after, Fault::StartRedis(host, boot));
-                self.plan(daemon_after, Fault::StartDaemon(host));
-            }
-            Fault::TakeAddress(host) => {
-                if std::mem::replace(&mut self.hosts[host].kernel.vips_present, false) {
-                    let delay = Duration::from_micros(self.rng.between(20, 100));
-                    self.deliver(host, delay, None, Input::VipGone(VIP));
-                }
-            }
-            Fault::Save(host) => self.hosts[host].redis.save_now(),
-        }
-    }
-
-    fn operate(&mut self, host: HostId, operator: Operator) {
-        let delay = Duration::from_micros(self.rng.between(20, 100));
-        self.deliver(host, delay, None, Input::Operator(operator));
-    }
-
-    fn change_carrier(&mut self, host: HostId, up: bool) {
-        if self.hosts[host].kernel.carrier != up {
-            self.hosts[host].kernel.carrier = up;
-            let delay = Duration::from_micros(self.rng.between(50, 2_000));
-            self.deliver(host, delay, None, Input::LinkChanged(up));
-        }
-    }
-
-    fn power_off(&mut self, id: HostId) {
-        self.kill_daemon(id);
-        self.forget_streams(id);
-        let old = std::mem::replace(&mut self.hosts[id], Host::new(id));
-        let host = &mut self.hosts[id];
-        host.powered = false;
-        host.persisted = old.persisted;
-        host.daemon = old.daemon;
-        host.kernel.carrier = old.kernel.carrier;
-        host.redis.rdb = old.redis.rdb;
-        host.redis.run = old.redis.run + 1;
-        host.redis.apply_us = old.redis.apply_us;
-        host.redis.save_interval = old.redis.save_interval;
-    }
-
-    fn power_on(&mut self, id: HostId) {
-        let host = &mut self.hosts[id];
-        if host.powered {
-            return;
-        }
-        host.powered = true;
-        host.booted_at = self.now;
-        self.path_is_back();
-    }
-
-    /// Mends everything that is broken and starts everything that is not running.
-    pub fn heal(&mut self) {
-        self.apply(Fault::Mend);
-        self.apply(Fault::Lose(0));
-        for host in HostId::BOTH {
-            if !self.hosts[host].powered {
-                let soon = Duration::from_millis(100);
-                self.apply(Fault::PowerOn(host, Boot::Rdb, soon, soon * 2));
-                continue;
-            }
-            self.hosts[host].redis.slow = Duration::ZERO;
-            self.hosts[host].daemon.trap = None;
-            if !self.hosts[host].kernel.carrier {
-                self.apply(Fault::Plug(host));
-            }
-            match self.hosts[host].redis.process {
-                Process::Stopped => self.apply(Fault::ContinueRedis(host)),
-                Process::Absent | Process::Exiting => {
-                    self.apply(Fault::StartRedis(host, Boot::Rdb));
-                }
-                Process::Running => {}
-            }
-            match self.hosts[host].daemon.state {
-                crate::daemon::State::Stopped => self.apply(Fault::ContinueDaemon(host)),
-                crate::daemon::State::Absent => self.apply(Fault::StartDaemon(host)),
-                crate::daemon::State::Running => {}
+            Fault::Decide(h, Way::Replicate) => {
+                write!(f, "a person keeps the data of {h}, and lets {} replicate", h.peer())
             }
         }
     }

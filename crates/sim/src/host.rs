@@ -1,13 +1,17 @@
 //! One machine: its power, its clock, its kernel, its Redis, its daemon and its disk.
 
+use crate::clock::Clock;
 use crate::daemon::Daemon;
 use crate::kernel::Kernel;
-use crate::redis::Redis;
+use crate::redis::{Redis, Setup};
+use crate::world::Event;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
 use core::ops::{Index, IndexMut};
+use keepair_core::config::Config;
 use keepair_core::input::Persisted;
 use keepair_core::time::Time;
+use std::time::Duration;
 
 /// One of the two machines.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -51,7 +55,7 @@ impl fmt::Display for HostId {
 }
 
 /// One value for each machine.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PerHost<T>(pub [T; 2]);
 
 impl<T> Index<HostId> for PerHost<T> {
@@ -67,49 +71,92 @@ impl<T> IndexMut<HostId> for PerHost<T> {
     }
 }
 
+/// A machine whose processor stands still: a virtual one that is being moved or snapshotted.
+#[derive(Debug)]
+pub struct Freeze {
+    /// Since when.
+    pub since: Time,
+    /// Its clocks stand still with it; otherwise they jump when it wakes.
+    pub clock_stands: bool,
+    /// So many frames that come in meanwhile are kept for it.
+    pub room: usize,
+    /// What would have happened in it meanwhile, in order.
+    pub(crate) missed: Vec<Event>,
+}
+
+/// How the state directory's disk behaves.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Disk {
+    /// A file is safe so long after it was written, from and to.
+    pub takes_us: (u64, u64),
+    /// So many writes fail, of a thousand.
+    pub refuses: u64,
+}
+
+impl Default for Disk {
+    fn default() -> Self {
+        Disk { takes_us: (300, 3_000), refuses: 0 }
+    }
+}
+
 /// One machine.
 #[derive(Debug)]
 pub struct Host {
     /// It is switched on.
     pub powered: bool,
-    /// When it was switched on; its monotonic clock counts from there.
-    pub booted_at: Time,
-    /// What its monotonic clock showed then.
-    pub clock_origin: Time,
+    /// Counts how often it was switched off: what an earlier life began comes to nothing.
+    pub life: u64,
+    /// Its processor stands still.
+    pub freeze: Option<Freeze>,
+    /// Its monotonic clock.
+    pub clock: Clock,
+    /// When the last notice of the kernel came, or will.
+    pub noticed_after: Time,
     /// The daemon's process.
     pub daemon: Daemon,
     /// Addresses, fence, gate.
     pub kernel: Kernel,
     /// The Redis process and its file.
     pub redis: Redis,
+    /// The configuration file.
+    pub config: Config,
     /// The daemon's state directory.
     pub persisted: Option<Persisted>,
+    /// The disk it is on.
+    pub disk: Disk,
 }
 
 impl Host {
     /// A machine that was just switched on, with nothing running.
-    pub fn new(id: HostId) -> Self {
+    pub fn new(id: HostId, now: Time, ppm: i64, setup: Setup, config: Config) -> Self {
+        let reading = Time(7_000_000 + 1_000_000_000 * id as u64);
         Host {
             powered: true,
-            booted_at: Time(0),
-            clock_origin: Time(7_000_000 + 1_000_000_000 * id as u64),
+            life: 0,
+            freeze: None,
+            clock: Clock::new(now, reading, ppm),
+            noticed_after: Time(0),
             daemon: Daemon::default(),
             kernel: Kernel::default(),
-            redis: Redis::new(id),
+            redis: Redis::new(id, setup),
+            config,
             persisted: None,
+            disk: Disk::default(),
         }
     }
 
-    /// What its monotonic clock shows at that moment of the world.
-    pub fn clock(&self, now: Time) -> Time {
-        self.clock_origin + now.since(self.booted_at)
+    /// It is switched on, and its processor works.
+    pub fn lives(&self) -> bool {
+        self.powered && self.freeze.is_none()
     }
 
-    /// The moment of the world at which its monotonic clock shows that.
-    pub fn moment(&self, clock: Time) -> Time {
-        if clock == Time(u64::MAX) {
-            return clock;
-        }
-        self.booted_at + clock.since(self.clock_origin)
+    /// For how long the kernel would still serve the address by itself.
+    pub fn fence_left(&self, now: Time) -> Option<Duration> {
+        self.kernel.fence_left(self.clock.read(now))
+    }
+
+    /// It answers on the virtual address.
+    pub fn answers(&self, now: Time) -> bool {
+        self.lives() && self.kernel.answers(self.clock.read(now))
     }
 }

@@ -3,14 +3,18 @@
 //! Everything that happens is drawn from one seed, so a printed seed is a whole story. The
 //! simulator is an executor like `linux`: it performs Actions and delivers Inputs, and decides
 //! nothing of the protocol. What it must decide is how the world behaves: the kernel
-//! ([`kernel`]), Redis ([`redis`]), the network ([`network`]) and a client ([`client`]).
-//! [`checkers`] look on and say what must never be seen; [`scenario`] tells directed stories,
-//! [`swarm`] draws random ones. Not here: real time, real sockets (`lab` has those).
+//! ([`kernel`]), Redis ([`redis`]), the network ([`network`], [`bridge`]) and a client
+//! ([`client`]). [`checkers`] look on and say what must never be seen, [`sometimes`] counts what
+//! must be seen; [`scenario`] tells directed stories, [`swarm`] draws random ones. Not here: real
+//! time, real sockets (`lab` has those).
 #![forbid(unsafe_code)]
 
+pub mod bridge;
 pub mod checkers;
 pub mod client;
+pub mod clock;
 pub mod daemon;
+mod digest;
 mod executor;
 pub mod fault;
 pub mod host;
@@ -19,12 +23,16 @@ pub mod network;
 pub mod options;
 pub mod parity;
 mod process;
+mod queue;
 pub mod redis;
 pub mod rng;
 pub mod scenario;
+pub mod sometimes;
+mod stream;
 pub mod swarm;
 pub mod trace;
 pub mod world;
+pub mod writes;
 
 pub use host::HostId;
 pub use world::World;

@@ -1,10 +1,13 @@
 //! `keepair-sim`: one seed as a story, many seeds as a summary, or a directed scenario.
 #![forbid(unsafe_code)]
 
+mod many;
 mod output;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
+use keepair_sim::swarm::{Draw, Style};
 use std::process::ExitCode;
+use std::time::Instant;
 
 /// Runs the pair in a virtual world.
 #[derive(Parser)]
@@ -12,7 +15,7 @@ struct Arguments {
     /// Tell the story of one seed.
     #[arg(long)]
     seed: Option<u64>,
-    /// Run the seeds from A up to, not including, B and print a summary.
+    /// Run the seeds from A up to, not including, B, each twice, and print a summary.
     #[arg(long, value_name = "A..B", conflicts_with = "seed")]
     seeds: Option<String>,
     /// Tell a directed scenario; `list` names them.
@@ -21,20 +24,36 @@ struct Arguments {
     /// Print the courses that the lab's faults take, for `keepair-lab test`.
     #[arg(long, conflicts_with_all = ["seed", "seeds", "scenario"])]
     courses: bool,
-    /// Faults do not wait for each other.
+    /// How faults follow each other; each seed decides, when not given.
     #[arg(long)]
-    overlap: bool,
+    style: Option<Faults>,
+}
+
+/// How faults follow each other.
+#[derive(Clone, Copy, ValueEnum)]
+enum Faults {
+    /// One at a time: every promise holds.
+    Alone,
+    /// Without waiting for each other: less is promised.
+    Overlapping,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let draw = keepair_sim::swarm::Draw { overlap: arguments.overlap };
+    let style = arguments.style.map(|faults| match faults {
+        Faults::Alone => Style::Alone,
+        Faults::Overlapping => Style::Overlapping,
+    });
+    let draw = Draw { style };
     if arguments.courses {
         return output::courses();
     }
     match (arguments.seed, arguments.seeds, arguments.scenario) {
         (Some(seed), _, _) => output::one_seed(seed, draw),
-        (_, Some(range), _) => output::many_seeds(&range, draw),
+        (_, Some(range), _) => {
+            let began = Instant::now();
+            output::many_seeds(&range, draw, &|| began.elapsed())
+        }
         (_, _, Some(name)) => output::scenario(&name),
         _ => output::one_seed(1, draw),
     }

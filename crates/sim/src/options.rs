@@ -1,14 +1,20 @@
 //! What a run is drawn from: the shape of the pair and of its surroundings.
 
 use crate::host::HostId;
+use crate::redis::{Persistence, Setup, Version};
 use crate::rng::Rng;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
 use keepair_core::config::{Announce, Config, Member, Priority, Timing, Vip, Vrid};
 use std::time::Duration;
 
-/// The virtual address.
-pub const VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 100));
+/// The virtual addresses that a pair may have; clients write to the first, which it always has.
+pub const VIPS: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(10, 0, 0, 100)), IpAddr::V4(Ipv4Addr::new(10, 0, 0, 101))];
+
+/// Times between two adverts; those that make runs long are seldom drawn.
+const ADVERTS_MS: [u64; 16] =
+    [10, 50, 50, 100, 100, 100, 100, 100, 100, 100, 100, 200, 250, 250, 1_000, 1_000];
 
 /// The options of one run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,20 +23,22 @@ pub struct Options {
     pub seed: u64,
     /// Time between two adverts.
     pub advert_interval: Duration,
-    /// Time between two writes of the client, on average.
-    pub client_interval: Duration,
-    /// One-way delay of a frame, from and to.
-    pub latency_us: (u64, u64),
-    /// Delay between a replica's reading and applying a command, from and to.
-    pub apply_us: (u64, u64),
-    /// How long the data of a full resync travels.
-    pub transfer: Duration,
-    /// Time between two saves of the RDB file.
-    pub save_interval: Duration,
-    /// Redis asks for a password: a stopped one then does not even complete a connection.
-    pub auth: bool,
+    /// Adverts go to the peer's address.
+    pub unicast: bool,
+    /// The better priority gets the address back.
+    pub preempt: bool,
     /// VRRP priorities of the two machines.
     pub priorities: [u8; 2],
+    /// Time between two writes of the client, on average, while something is going on.
+    pub client_interval: Duration,
+    /// The same, while nothing is.
+    pub client_rest: Duration,
+    /// One-way delay of a frame, from and to.
+    pub latency_us: (u64, u64),
+    /// What each machine's clock gains, in parts of a million.
+    pub clock_ppm: [i64; 2],
+    /// How Redis is set up, on both machines.
+    pub redis: Setup,
 }
 
 impl Options {
@@ -39,30 +47,51 @@ impl Options {
         Options {
             seed,
             advert_interval: Duration::from_millis(100),
-            client_interval: Duration::from_millis(2),
-            latency_us: (50, 300),
-            apply_us: (5, 60),
-            transfer: Duration::from_millis(100),
-            save_interval: Duration::from_secs(10),
-            auth: true,
+            unicast: false,
+            preempt: false,
             priorities: [150, 100],
+            client_interval: Duration::from_millis(2),
+            client_rest: Duration::from_millis(2),
+            latency_us: (50, 300),
+            clock_ppm: [0, 0],
+            redis: Setup::default(),
         }
     }
 
     /// Drawn.
     pub fn draw(seed: u64, rng: &mut Rng) -> Self {
+        let ms = Duration::from_millis;
         let priorities = *rng.pick(&[[150, 100], [100, 150], [100, 100], [254, 1]]);
         let latency_max = *rng.pick(&[60, 300, 300, 1_000]);
+        let drift = *rng.pick(&[0, 0, 50, 10_000]);
+        let mut ppm = || rng.between(0, 2 * drift) as i64 - drift as i64;
+        let clock_ppm = [ppm(), ppm()];
+        let save = Persistence::Rdb(ms(rng.between(2_000, 30_000)));
+        let persistence = *rng.pick(&[save, save, Persistence::Aof, Persistence::Off]);
+        let recent = Version::V7_0;
+        let version = *rng.pick(&[recent, recent, recent, Version::V6_2, Version::V6_0]);
+        // Before 6.2, INFO does not tell what was read and is not applied yet.
+        let apply_us =
+            *rng.pick(if version > Version::V6_0 { &[20, 100, 2_000] } else { &[20, 50, 100] });
         Options {
             seed,
-            advert_interval: Duration::from_millis(*rng.pick(&[10, 50, 100, 100, 100])),
-            client_interval: Duration::from_millis(*rng.pick(&[5, 10, 20])),
-            latency_us: (50, latency_max),
-            apply_us: (5, *rng.pick(&[20, 100, 2_000])),
-            transfer: Duration::from_millis(rng.between(1, 800)),
-            save_interval: Duration::from_secs(rng.between(2, 30)),
-            auth: rng.chance(500),
+            advert_interval: ms(*rng.pick(&ADVERTS_MS)),
+            unicast: rng.chance(200),
+            preempt: rng.chance(150),
             priorities,
+            client_interval: ms(*rng.pick(&[5, 10, 10])),
+            client_rest: ms(50),
+            latency_us: (50, latency_max),
+            clock_ppm,
+            redis: Setup {
+                transfer: ms(rng.between(1, 800)),
+                version,
+                persistence,
+                auth: rng.chance(500),
+                apply_us: (5, apply_us),
+                load_us: (1_000, *rng.pick(&[20_000, 50_000, 1_500_000])),
+                backlog_bytes: *rng.pick(&[1 << 26, 1 << 26, 1 << 26, 4_096]),
+            },
         }
     }
 
@@ -75,12 +104,12 @@ impl Options {
         };
         Config {
             vrid: Vrid(51),
-            vips: vec![Vip { address: VIP, prefix_len: 24 }],
+            vips: vec![Vip { address: VIPS[0], prefix_len: 24 }],
             members: [member(HostId::A), member(HostId::B)],
             me: host.index(),
             advert_interval: self.advert_interval,
-            unicast: false,
-            preempt: false,
+            unicast: self.unicast,
+            preempt: self.preempt,
             checksum_pseudo_header: false,
             redis_port: 6379,
             timing: Timing::default(),
@@ -91,21 +120,22 @@ impl Options {
 
 impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let yes = |word: &'static str, is: bool| if is { word } else { "" };
         write!(
             f,
-            "adverts every {:?}, a write every {:?}, frames take {}-{} us, commands are applied \
-             after {}-{} us, a full resync takes {:?}, saved every {:?}, {}, priorities {}/{}",
+            "adverts every {:?}{}{}, priorities {}/{}, clocks gain {}/{} us a second, a write every \
+             {:?}, frames take {}-{} us, {}",
             self.advert_interval,
+            yes(", unicast", self.unicast),
+            yes(", preempt", self.preempt),
+            self.priorities[0],
+            self.priorities[1],
+            self.clock_ppm[0],
+            self.clock_ppm[1],
             self.client_interval,
             self.latency_us.0,
             self.latency_us.1,
-            self.apply_us.0,
-            self.apply_us.1,
-            self.transfer,
-            self.save_interval,
-            if self.auth { "with password" } else { "without password" },
-            self.priorities[0],
-            self.priorities[1],
+            self.redis,
         )
     }
 }

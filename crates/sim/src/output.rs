@@ -1,12 +1,18 @@
 //! The only place that prints. A reader who has seen enough may close the pipe.
 
+use crate::many;
 use keepair_sim::World;
 use keepair_sim::parity;
 use keepair_sim::scenario;
-use keepair_sim::swarm::{Draw, Plan};
+use keepair_sim::sometimes::Situation;
+use keepair_sim::swarm::{Draw, Plan, Style};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// In so many runs every situation must have occurred.
+const ENOUGH: u64 = 5_000;
 
 macro_rules! show {
     ($($words:tt)*) => {
@@ -19,11 +25,10 @@ macro_rules! show {
 pub(crate) fn one_seed(seed: u64, draw: Draw) -> ExitCode {
     let plan = Plan::draw(seed, draw);
     show!("seed {seed}: {}", plan.options);
-    show!("faults: {:?}; the primary is {}", plan.kinds, plan.primary);
-    let world = plan.run();
+    show!("faults, {:?}: {:?}; the primary is {}", plan.style, plan.kinds, plan.primary);
+    let world = plan.tell();
     tell(&world);
-    let again = plan.run();
-    let same = again.trace == world.trace && again.fingerprint() == world.fingerprint();
+    let same = plan.run().fingerprint() == world.fingerprint();
     if !same {
         show!("NOT DETERMINISTIC: a second run of this seed went differently");
     }
@@ -31,38 +36,50 @@ pub(crate) fn one_seed(seed: u64, draw: Draw) -> ExitCode {
 }
 
 /// A summary of many.
-pub(crate) fn many_seeds(range: &str, draw: Draw) -> ExitCode {
+pub(crate) fn many_seeds(range: &str, draw: Draw, elapsed: &dyn Fn() -> Duration) -> ExitCode {
     let parsed = range
         .split_once("..")
         .and_then(|(from, to)| Some((from.parse::<u64>().ok()?, to.parse::<u64>().ok()?)));
-    let Some((from, to)) = parsed else {
+    let Some((from, to)) = parsed.filter(|(from, to)| from < to) else {
         show!("not a range of seeds: {range}; write for example 0..1000");
         return ExitCode::from(2);
     };
-    let mut failed = BTreeMap::<&str, Vec<u64>>::new();
-    let overlap = if draw.overlap { " --overlap" } else { "" };
-    for seed in from..to {
-        let plan = Plan::draw(seed, draw);
-        let (world, again) = (plan.run(), plan.run());
-        let mut kind = world.violations.first().map(|violation| violation.checker);
-        if let Some(violation) = world.violations.first() {
-            show!("seed {seed}: {violation}");
-            show!("    cargo run -p keepair-sim -- --seed {seed}{overlap}");
-        }
-        if again.fingerprint() != world.fingerprint() || again.trace != world.trace {
-            show!("seed {seed}: not deterministic");
-            kind = Some("deterministic");
-        }
-        if let Some(kind) = kind {
-            failed.entry(kind).or_default().push(seed);
-        }
+    let summary = many::run(from..to, draw);
+    let style = match draw.style {
+        None => "",
+        Some(Style::Alone) => " --style alone",
+        Some(Style::Overlapping) => " --style overlapping",
+    };
+    let mut kinds = BTreeMap::<&str, usize>::new();
+    for (seed, outcome) in &summary.failed {
+        let (kind, text) = match &outcome.violation {
+            Some((checker, text)) => (*checker, text.as_str()),
+            None => ("deterministic", "a second run went differently"),
+        };
+        *kinds.entry(kind).or_default() += 1;
+        show!("seed {seed}: {text}");
+        show!("    cargo run --release -p keepair-sim -- --seed {seed}{style}");
     }
-    let count: usize = failed.values().map(Vec::len).sum();
-    show!("{} seeds, {count} with a violation", to.saturating_sub(from));
-    for (kind, seeds) in &failed {
-        show!("    {kind}: {}", seeds.len());
+    let never = summary.seen.never();
+    for (situation, text) in Situation::ALL {
+        show!("{:>9}  {text}", summary.seen.count(*situation));
     }
-    ExitCode::from(u8::from(count > 0))
+    let (count, took) = (to - from, elapsed());
+    show!(
+        "{count} seeds, each twice, {} simulated hours in {:.1} s: {:.0} seeds/s",
+        summary.simulated_s / 3600,
+        took.as_secs_f64(),
+        count as f64 / took.as_secs_f64()
+    );
+    show!("{} with a violation", summary.failed.len());
+    for (kind, seeds) in &kinds {
+        show!("    {kind}: {seeds}");
+    }
+    let proves = count < ENOUGH || never.is_empty();
+    if !proves {
+        show!("never seen: {}", never.join("; "));
+    }
+    ExitCode::from(u8::from(!summary.failed.is_empty() || !proves))
 }
 
 /// The courses of the lab's faults, for the lab to read.

@@ -6,6 +6,7 @@
 
 use crate::fault::Fault;
 use crate::host::HostId::{self, A};
+use crate::network::Weather;
 use crate::options::Options;
 use crate::redis::Boot;
 use crate::scenario::{Script, Story, ms};
@@ -40,9 +41,9 @@ pub const FAULTS: &[(&str, Script)] = &[
     ("slow-script", |story| story.happens(Fault::OccupyRedis(A, ms(2_000)))),
     ("debug-sleep", |story| story.happens(Fault::OccupyRedis(A, ms(1_000)))),
     ("advert-loss", |story| {
-        story.happens(Fault::Lose(50));
+        story.happens(Fault::Weather(Weather { lost: 50, ..Weather::default() }));
         story.wait(ms(10_000));
-        story.happens(Fault::Lose(0));
+        story.happens(Fault::Weather(Weather::default()));
     }),
     // The fork.
     ("bgsave", |story| story.happens(Fault::OccupyRedis(A, ms(15)))),
@@ -107,7 +108,7 @@ fn course(world: &World, before: [(u64, u64); 2]) -> Course {
     let serving = world.serving().unwrap_or(A);
     let host = &world.hosts[serving];
     let moved = serving != A;
-    let status = host.daemon.node.as_ref().map(|node| node.status(host.clock(world.now)));
+    let status = host.daemon.node.as_ref().map(|node| node.status(host.clock.read(world.now)));
     let failover = status.and_then(|status| status.last_failover).filter(|_| moved);
     let (full, partial) = host.redis.synced;
     // A process that was started meanwhile counts from nothing.

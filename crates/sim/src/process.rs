@@ -3,8 +3,9 @@
 
 use crate::checkers::Fact;
 use crate::host::HostId;
-use crate::redis::{Boot, Effect, Message, Process};
+use crate::redis::{Boot, Effect, Message, Note, Process};
 use crate::world::{Event, World};
+use keepair_core::Input;
 use keepair_core::input::{Lost, RedisInput};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ impl World {
         match redis.process {
             Process::Absent => {}
             Process::Running if redis.turns(now) && redis.inbox.is_empty() => {
-                let mut effects = Vec::new();
+                let mut effects = std::mem::take(&mut self.effects);
                 redis.handle(now, message, &mut effects);
                 self.perform_effects(host, effects);
             }
@@ -32,17 +33,19 @@ impl World {
             let Some(message) = redis.inbox.pop_front() else {
                 break;
             };
-            let mut effects = Vec::new();
+            let mut effects = std::mem::take(&mut self.effects);
             redis.handle(now, message, &mut effects);
             self.perform_effects(host, effects);
         }
     }
 
-    pub(crate) fn perform_effects(&mut self, host: HostId, effects: Vec<Effect>) {
-        for effect in effects {
+    pub(crate) fn perform_effects(&mut self, host: HostId, mut effects: Vec<Effect>) {
+        for effect in effects.drain(..) {
             match effect {
                 Effect::Daemon { session, input } => self.answer_daemon(host, session, input),
-                Effect::Client(write, answer) => self.answer_client(host, write, answer),
+                Effect::Client(origin, write, answer) => {
+                    self.answer_client(host, origin, write, answer);
+                }
                 Effect::Send(conn, stream) => self.send_stream(host, conn, stream),
                 Effect::Dial(conn, wanted) => self.dial(host, conn, wanted),
                 Effect::At(at, message) => {
@@ -52,9 +55,15 @@ impl World {
                 Effect::Overwritten { lost, with_nothing } => {
                     self.see(&Fact::Overwritten { host, lost: &lost, with_nothing });
                 }
-                Effect::Note(text) => self.say(&host.to_string(), &text),
+                Effect::Note(note) => self.redis_notes(host, &note),
             }
         }
+        self.effects = effects;
+    }
+
+    fn redis_notes(&mut self, host: HostId, note: &Note) {
+        self.say(&host, format_args!("{note}"));
+        self.see(&Fact::Redis { host, note });
     }
 
     pub(crate) fn start_redis(&mut self, host: HostId, boot: Boot) {
@@ -76,6 +85,7 @@ impl World {
         if matches!(redis.process, Process::Absent | Process::Exiting) {
             return;
         }
+        redis.flush_file();
         redis.process = Process::Exiting;
         let (run, pid) = (redis.run, redis.pid());
         self.schedule(at, Event::SocketsClose { host, run });
@@ -83,6 +93,7 @@ impl World {
             let delay = Duration::from_micros(self.rng.between(50, 250));
             self.hand_to_daemon(host, delay, RedisInput::ProcessStirred);
         }
+        self.see(&Fact::RedisEnds { host });
     }
 
     pub(crate) fn sockets_close(&mut self, host: HostId, run: u64) {
@@ -90,17 +101,20 @@ impl World {
         if redis.run != run || redis.process != Process::Exiting {
             return;
         }
-        redis.process = Process::Absent;
-        redis.inbox.clear();
+        redis.end();
         self.close_streams(host);
         self.close_session(host);
     }
 
     /// The local Redis closed the daemon's connection.
     pub(crate) fn close_session(&mut self, host: HostId) {
-        if self.hosts[host].daemon.session.take().is_some() {
+        let host_now = &self.hosts[host];
+        if let Some((session, run)) = host_now.daemon.session
+            && run == host_now.redis.run
+        {
             let delay = Duration::from_micros(self.rng.between(20, 100));
-            self.hand_to_daemon(host, delay, RedisInput::Lost(Lost::Closed));
+            let lost = Input::Redis(RedisInput::Lost(Lost::Closed));
+            self.deliver(host, delay, Some(session), lost);
         }
     }
 
@@ -120,17 +134,23 @@ impl World {
             // unless these were connected before.
             if self.rng.chance(500) {
                 let inbox = &mut self.hosts[host].redis.inbox;
-                let of_client = |message: &Message| matches!(message, Message::Write(_));
+                let of_client = |message: &Message| matches!(message, Message::Write(..));
                 inbox.make_contiguous().sort_by_key(of_client);
+            }
+            let waiting = self.hosts[host].redis.waiting();
+            if !waiting.is_empty() {
+                self.redis_notes(host, &Note::Burst(waiting));
             }
             self.drain_redis(host);
         }
     }
 
-    pub(crate) fn occupy_redis(&mut self, host: HostId, length: Duration) {
+    /// Something takes the event loop: a script, or the disk.
+    pub(crate) fn occupy_redis(&mut self, host: HostId, length: Duration, by_disk: bool) {
         let until = self.now + length;
         let redis = &mut self.hosts[host].redis;
         redis.busy_until = redis.busy_until.max(until);
+        redis.waits_for_disk = by_disk;
         self.schedule(until, Event::RedisIdle { host });
     }
 }

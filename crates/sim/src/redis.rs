@@ -1,18 +1,28 @@
-//! A model of one Redis process and of its RDB file: roles, replication ids and offsets, partial
-//! and full resynchronisation, pauses, restarts.
+//! A model of one Redis process and of its file: roles, replication ids and offsets, partial and
+//! full resynchronisation, pauses, restarts.
 //!
 //! One thread, as the real one: a message waits in the inbox while the process is stopped or busy.
-//! Data is the ordered list of the writes it holds, so that what is lost can be counted exactly.
+//! Data is the set of the writes it holds, so that what is lost can be counted exactly. Commands
+//! that were read are applied when their time has come, which is looked at whenever anything is.
 //! Not here: how messages travel ([`crate::network`]), when faults happen ([`crate::fault`]).
-//! Modelled after Redis 7.0 (replication.c).
+//! Modelled after Redis 6.0 to 7.0 (replication.c).
 
+mod file;
+mod note;
 mod query;
 mod replication;
+mod setup;
+
+pub use file::{Boot, Snapshot};
+pub use note::Note;
+pub use setup::{Persistence, Setup, Version};
 
 use crate::host::HostId;
 use crate::rng::Rng;
+use crate::writes::Writes;
+use file::Files;
 use keepair_core::action::Query;
-use keepair_core::input::{RedisInput, Reply};
+use keepair_core::input::RedisInput;
 use keepair_core::time::Time;
 use keepair_wire::info::{ReplId, RunId};
 use replication::{Attached, Backlog, Upstream};
@@ -23,6 +33,8 @@ use std::time::Duration;
 const WRITE_LEN: i64 = 47;
 /// Bytes of the stream that a PING to the replicas takes.
 const PING_LEN: i64 = 14;
+/// Bytes of the stream that `FLUSHALL` takes.
+const FLUSH_LEN: i64 = 18;
 /// `repl-ping-replica-period`.
 const PING_PERIOD: Duration = Duration::from_secs(10);
 /// `repl-timeout`.
@@ -31,9 +43,11 @@ const REPL_TIMEOUT: Duration = Duration::from_secs(60);
 pub const CRON_PERIOD: Duration = Duration::from_secs(1);
 
 /// A write command of a client, by its number.
-pub type WriteId = u64;
+pub type WriteId = u32;
 /// A connection between the two Redis processes.
 pub type ConnId = u64;
+/// What a replica asks to continue: the history and the last offset it holds.
+pub type Wanted = Option<Box<(ReplId, i64)>>;
 
 /// How the process is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,15 +62,6 @@ pub enum Process {
     Exiting,
 }
 
-/// What a start of the process finds on the disk.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Boot {
-    /// Nothing.
-    Empty,
-    /// The RDB file, as old as it is.
-    Rdb,
-}
-
 /// One command of the replication stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Entry {
@@ -66,28 +71,17 @@ pub struct Entry {
     pub write: Option<WriteId>,
 }
 
-/// All data at one offset of one history.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Snapshot {
-    /// The history.
-    pub replid: ReplId,
-    /// The offset in it.
-    pub offset: i64,
-    /// The data.
-    pub data: Vec<WriteId>,
-}
-
 /// What travels between the two Redis processes.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Stream {
-    /// `PSYNC`: the history and the last offset the replica holds; `None` is `? -1`.
-    Psync(Option<(ReplId, i64)>),
+    /// `PSYNC`; `None` is `? -1`.
+    Psync(Wanted),
     /// `+CONTINUE` with the source's replication id.
     Continue(ReplId),
     /// `+FULLRESYNC`.
     FullResync,
     /// The payload of a full resync.
-    Payload(Snapshot),
+    Payload(Box<Snapshot>),
     /// `-NOMASTERLINK` or `-LOADING`: try again later.
     Later,
     /// A command.
@@ -96,6 +90,15 @@ pub enum Stream {
     Ack(i64),
     /// The end of the connection.
     Closed,
+}
+
+/// Who sent a write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// The client on the bridge, through the virtual address.
+    Address,
+    /// A program on the same machine, through loopback.
+    Local,
 }
 
 /// What a Redis process takes in.
@@ -114,17 +117,17 @@ pub enum Message {
         query: Query,
     },
     /// A client writes.
-    Write(WriteId),
+    Write(Origin, WriteId),
     /// The other Redis.
     Stream(ConnId, Stream),
     /// A connection to the other Redis could not be made.
     DialFailed(ConnId),
     /// `replicationCron`.
     Cron,
-    /// Commands that were read are to be applied.
-    Apply,
-    /// The RDB file has been read.
+    /// The data has been loaded.
     Loaded,
+    /// The last byte of a full resync is on its way.
+    Sent(ConnId),
     /// A pause may be over.
     PauseOver,
 }
@@ -138,6 +141,8 @@ pub enum Answer {
     ReadOnly,
     /// `-LOADING`.
     Loading,
+    /// `-MISCONF`.
+    Misconf,
     /// The connection was closed.
     Closed,
 }
@@ -153,22 +158,22 @@ pub enum Effect {
         input: RedisInput,
     },
     /// Answers a client.
-    Client(WriteId, Answer),
+    Client(Origin, WriteId, Answer),
     /// Sends to the other Redis.
     Send(ConnId, Stream),
     /// Connects to the other Redis, and asks for this when connected.
-    Dial(ConnId, Option<(ReplId, i64)>),
+    Dial(ConnId, Wanted),
     /// Wants to be given a message later.
     At(Time, Message),
     /// A full resync replaced the data.
     Overwritten {
         /// What was there and is not any more.
-        lost: Vec<WriteId>,
+        lost: Writes,
         /// The new data is nothing at all.
         with_nothing: bool,
     },
     /// Something worth a line.
-    Note(String),
+    Note(Note),
 }
 
 /// One Redis process.
@@ -176,63 +181,68 @@ pub enum Effect {
 pub struct Redis {
     host: HostId,
     rng: Rng,
+    /// How it is set up.
+    pub setup: Setup,
     /// The process.
     pub process: Process,
     /// Counts starts; messages to an earlier run are void.
     pub run: u64,
     /// The event loop is taken until then.
     pub busy_until: Time,
+    /// What takes it is the disk, not the processor.
+    pub waits_for_disk: bool,
     /// Answers to the daemon take this much longer.
     pub slow: Duration,
+    /// It can't save its file, and refuses writes and PING for it.
+    pub misconf: bool,
     /// Messages that wait for the event loop.
     pub inbox: VecDeque<Message>,
-    /// The RDB file.
-    pub rdb: Option<Snapshot>,
-    /// The data, in the order it was written.
-    pub data: Vec<WriteId>,
-    /// A command is applied so long after it was read, from and to.
-    pub apply_us: (u64, u64),
-    /// Time between two saves of the RDB file.
-    pub save_interval: Duration,
+    /// What is on the disk.
+    pub files: Files,
+    /// The data.
+    pub data: Writes,
     /// INFO `sync_full` and `sync_partial_ok`.
     pub synced: (u64, u64),
-    saved_at: Time,
     pid: u32,
     run_id: RunId,
-    loading: Option<Snapshot>,
+    loading: bool,
+    /// What is being read from the file.
+    reading: Option<Snapshot>,
     replid: ReplId,
     replid2: Option<ReplId>,
     second_offset: i64,
     offset: i64,
-    unapplied: VecDeque<Entry>,
+    /// Commands that were read, and when each is applied.
+    unapplied: VecDeque<(Entry, Time)>,
     backlog: Option<Backlog>,
     upstream: Option<Upstream>,
     attached: Vec<Attached>,
     paused_until: Option<Time>,
-    held: Vec<WriteId>,
+    held: Vec<(Origin, WriteId)>,
     pinged_at: Time,
 }
 
 impl Redis {
     /// No process yet.
-    pub fn new(host: HostId) -> Self {
+    pub fn new(host: HostId, setup: Setup) -> Self {
         Redis {
             host,
             rng: Rng::new(0),
+            setup,
             process: Process::Absent,
             run: 0,
             busy_until: Time(0),
+            waits_for_disk: false,
             slow: Duration::ZERO,
+            misconf: false,
             inbox: VecDeque::new(),
-            rdb: None,
-            data: Vec::new(),
-            apply_us: (5, 60),
-            save_interval: Duration::from_secs(10),
+            files: Files::default(),
+            data: Writes::default(),
             synced: (0, 0),
-            saved_at: Time(0),
             pid: 0,
             run_id: RunId([0; 20]),
-            loading: None,
+            loading: false,
+            reading: None,
             replid: ReplId([0; 20]),
             replid2: None,
             second_offset: -1,
@@ -249,40 +259,41 @@ impl Redis {
 
     /// A new process, as primary: nothing on the disk tells it to be a replica.
     pub fn start(&mut self, now: Time, boot: Boot, mut rng: Rng, out: &mut Vec<Effect>) {
-        let load_us = rng.between(1_000, 50_000);
+        let (low, high) = self.setup.load_us;
+        let load = Duration::from_micros(rng.between(low, high));
+        let phase = Duration::from_micros(rng.between(1_000, 1_000_000));
+        let mut files = std::mem::take(&mut self.files);
+        files.begin(now, boot);
         let fresh = Redis {
             process: Process::Running,
             run: self.run + 1,
-            rdb: self.rdb.take(),
+            files,
             slow: self.slow,
-            apply_us: self.apply_us,
-            save_interval: self.save_interval,
-            saved_at: now,
+            misconf: self.misconf,
             pid: 1000 + self.run as u32,
             run_id: RunId(rng.id()),
             replid: ReplId(rng.id()),
             pinged_at: now,
-            ..Redis::new(self.host)
+            rng,
+            ..Redis::new(self.host, self.setup)
         };
         *self = fresh;
-        match boot {
-            Boot::Empty => self.rdb = None,
-            Boot::Rdb => self.loading = self.rdb.clone(),
+        self.reading = self.files.kept().cloned();
+        let file = self.reading.as_ref().map(|snapshot| snapshot.data.len());
+        if file.is_some() {
+            self.loading = true;
+            out.push(Effect::At(now + load, Message::Loaded));
         }
-        if self.loading.is_some() {
-            out.push(Effect::At(now + Duration::from_micros(load_us), Message::Loaded));
-        }
-        let phase = Duration::from_micros(rng.between(1_000, 1_000_000));
         out.push(Effect::At(now + phase, Message::Cron));
-        self.rng = rng;
-        out.push(Effect::Note(format!(
-            "Redis started, pid {}, {}",
-            self.pid,
-            match &self.loading {
-                Some(snapshot) => format!("with {} writes from its file", snapshot.data.len()),
-                None => "empty".to_string(),
-            }
-        )));
+        out.push(Effect::Note(Note::Started { pid: self.pid, file }));
+    }
+
+    /// The process has ended; what it had written to its file is there.
+    pub fn end(&mut self) {
+        self.process = Process::Absent;
+        self.inbox.clear();
+        self.data = Writes::default();
+        self.unapplied.clear();
     }
 
     /// The event loop turns.
@@ -295,9 +306,9 @@ impl Redis {
         self.upstream.is_none() && self.process != Process::Absent
     }
 
-    /// It is reading its file.
+    /// It is loading its data.
     pub fn is_loading(&self) -> bool {
-        self.loading.is_some()
+        self.loading
     }
 
     /// What `/proc` says of the process with this pid.
@@ -309,13 +320,15 @@ impl Redis {
             Process::Absent => ('X', true),
             Process::Exiting => ('Z', true),
             Process::Stopped => ('T', false),
+            Process::Running if busy && self.waits_for_disk => ('D', false),
             Process::Running if busy => ('R', false),
             Process::Running => ('S', false),
         };
+        let computes = busy && !self.waits_for_disk;
         keepair_core::input::Process {
             state,
             exiting,
-            cpu_ticks: if busy { now.0 / 10_000 } else { 0 },
+            cpu_ticks: if computes { now.0 / 10_000 } else { 0 },
         }
     }
 
@@ -325,17 +338,28 @@ impl Redis {
     }
 
     /// Every write it has in memory or has read: what it would hold if it were promoted with care.
-    pub fn holds(&self) -> impl Iterator<Item = WriteId> + '_ {
-        let waiting = self.inbox.iter().filter_map(|message| match message {
+    pub fn holds(&self) -> Writes {
+        let mut all = self.data.clone();
+        all.extend(self.unapplied.iter().filter_map(|(entry, _)| entry.write));
+        all.extend(self.inbox.iter().filter_map(|message| match message {
             Message::Stream(_, Stream::Data(entry)) => entry.write,
             _ => None,
-        });
-        let unapplied = self.unapplied.iter().filter_map(|entry| entry.write);
-        self.data.iter().copied().chain(unapplied).chain(waiting)
+        }));
+        all
+    }
+
+    /// The writes that wait in its sockets.
+    pub fn waiting(&self) -> Vec<WriteId> {
+        let write = |message: &Message| match message {
+            Message::Write(_, write) => Some(*write),
+            _ => None,
+        };
+        self.inbox.iter().filter_map(write).collect()
     }
 
     /// One turn of the event loop.
     pub fn handle(&mut self, now: Time, message: Message, out: &mut Vec<Effect>) {
+        self.apply_due(now, out);
         match message {
             Message::Hello { session } => {
                 out.push(Effect::Daemon { session, input: RedisInput::Connected })
@@ -344,100 +368,58 @@ impl Redis {
                 let reply = self.answer(now, query, out);
                 out.push(Effect::Daemon { session, input: RedisInput::Reply(query, reply) });
             }
-            Message::Write(write) => self.write(write, out),
+            Message::Write(origin, write) => self.write(origin, write, out),
             Message::Stream(conn, stream) => self.hear(now, conn, stream, out),
             Message::DialFailed(conn) => self.dial_failed(conn),
             Message::Cron => self.cron(now, out),
-            Message::Apply => self.apply_due(out),
             Message::Loaded => self.loaded(out),
+            Message::Sent(conn) => self.sent_everything(conn, out),
             Message::PauseOver => {
                 if self.paused_until.is_some_and(|until| now >= until) {
+                    out.push(Effect::Note(Note::PauseOver));
                     self.resume(out);
                 }
             }
         }
     }
 
-    fn write(&mut self, write: WriteId, out: &mut Vec<Effect>) {
+    fn write(&mut self, origin: Origin, write: WriteId, out: &mut Vec<Effect>) {
         // In the order of processCommand: a held command is judged anew when the pause is over.
-        if self.upstream.is_some() {
-            out.push(Effect::Client(write, Answer::ReadOnly));
-        } else if self.is_loading() {
-            out.push(Effect::Client(write, Answer::Loading));
+        let answer = if self.misconf && self.upstream.is_none() {
+            Answer::Misconf
+        } else if self.upstream.is_some() {
+            Answer::ReadOnly
+        } else if self.loading {
+            Answer::Loading
         } else if self.paused_until.is_some() {
-            self.held.push(write);
+            self.held.push((origin, write));
+            return;
         } else {
-            self.data.push(write);
+            self.data.insert(write);
             self.append(Some(write), WRITE_LEN, out);
-            out.push(Effect::Client(write, Answer::Ok));
-        }
+            Answer::Ok
+        };
+        out.push(Effect::Client(origin, write, answer));
     }
 
     fn resume(&mut self, out: &mut Vec<Effect>) {
         self.paused_until = None;
-        for write in std::mem::take(&mut self.held) {
-            self.write(write, out);
+        for (origin, write) in std::mem::take(&mut self.held) {
+            self.write(origin, write, out);
         }
     }
 
     fn kill_clients(&mut self, out: &mut Vec<Effect>) {
-        for write in std::mem::take(&mut self.held) {
-            out.push(Effect::Client(write, Answer::Closed));
+        for (origin, write) in std::mem::take(&mut self.held) {
+            out.push(Effect::Client(origin, write, Answer::Closed));
         }
     }
 
-    /// Writes the file now.
-    pub fn save_now(&mut self) {
-        if !self.is_loading() {
-            self.rdb = Some(self.snapshot());
-        }
-    }
-
-    fn snapshot(&self) -> Snapshot {
-        Snapshot { replid: self.replid, offset: self.offset, data: self.data.clone() }
-    }
-
-    /// A primary restarted from its file keeps the file's history as its second id (Redis 7.0).
-    fn loaded(&mut self, out: &mut Vec<Effect>) {
-        let Some(snapshot) = self.loading.take() else {
-            return;
-        };
-        self.data = snapshot.data;
-        self.replid2 = Some(snapshot.replid);
-        self.second_offset = snapshot.offset + 1;
-        self.offset = snapshot.offset;
-        self.backlog = Some(Backlog::new(self.offset));
-        out.push(Effect::Note("Redis has read its file".to_string()));
-    }
-
-    fn answer(&mut self, now: Time, query: Query, out: &mut Vec<Effect>) -> Reply {
-        let loading = || Reply::Error("LOADING Redis is loading the dataset in memory".to_string());
-        match query {
-            Query::Ping if self.is_loading() => loading(),
-            Query::Ping => Reply::Ok,
-            Query::Info => Reply::Info(Box::new(self.info(now))),
-            Query::Settings => Reply::Settings(Box::new(query::settings())),
-            Query::Promote | Query::Follow if self.is_loading() => loading(),
-            Query::Promote => {
-                self.promote(out);
-                Reply::Ok
-            }
-            Query::Follow => {
-                self.kill_clients(out);
-                self.follow(out);
-                Reply::Ok
-            }
-            Query::PauseWrites(length) => {
-                let until = now + length;
-                self.paused_until = Some(self.paused_until.map_or(until, |old| old.max(until)));
-                out.push(Effect::At(until, Message::PauseOver));
-                Reply::Ok
-            }
-            Query::ResumeWrites => {
-                self.resume(out);
-                Reply::Ok
-            }
-        }
+    /// `REPLICAOF NO ONE`, `FLUSHALL`.
+    pub fn flush(&mut self, out: &mut Vec<Effect>) {
+        self.promote(out);
+        self.data = Writes::default();
+        self.append(None, FLUSH_LEN, out);
     }
 
     /// Fills the process with writes of a past that the simulation did not see.

@@ -67,6 +67,7 @@ pub const ALL: &[(&str, Script)] = &[
 /// Tells a story to its end.
 pub fn tell(script: Script) -> Story {
     let mut story = Story::new(Options::plain(1));
+    story.world.trace.told = true;
     script(&mut story);
     story
 }

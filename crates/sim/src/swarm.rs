@@ -1,185 +1,154 @@
-//! Random runs: a subset of the faults, drawn from the seed, one at a time over a minute, each
-//! mended, and everything looked at when it has settled.
+//! Random runs: a subset of the faults, drawn from the seed, over a minute.
 //!
-//! With [`Draw::overlap`] the faults do not wait for each other; nothing is promised for that yet.
+//! In one style they come one at a time, each is mended, and the pair must be well again before the
+//! next one comes: then every promise holds. In the other they do not wait for each other; then
+//! less is promised, and liveness only after everything has been mended.
 
-use crate::daemon::{Moment, Step};
-use crate::fault::Fault;
+mod kind;
+
+pub use kind::{Episode, Kind};
+
+use crate::checkers::{Fact, missing};
+use crate::fault::{Fault, Way};
 use crate::host::HostId;
-use crate::network::Traffic;
 use crate::options::Options;
-use crate::redis::Boot;
+use crate::redis::{Boot, Persistence, Version};
 use crate::rng::Rng;
 use crate::world::{Event, World};
 use keepair_core::time::Time;
 use std::time::Duration;
 
-/// A kind of fault.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Kind {
-    /// Frames are lost here and there.
-    Loss,
-    /// The daemon is killed and started again.
-    DaemonKill,
-    /// The daemon is stopped for a while.
-    DaemonStop,
-    /// SIGTERM, and a start later.
-    DaemonTerminate,
-    /// Redis is killed and started from its file.
-    RedisKill,
-    /// Redis is killed and started at once without data.
-    RedisEmpty,
-    /// Redis is stopped for a while.
-    RedisStop,
-    /// A long script.
-    RedisBusy,
-    /// Redis answers late.
-    RedisSlow,
-    /// The cable is out for a while.
-    Unplug,
-    /// The machine is off for a while.
-    Power,
-    /// An operator asks for a switchover.
-    Switchover,
-    /// One kind of datagram does not get through.
-    Deaf,
-    /// The two machines do not reach each other, clients reach both.
-    Partition,
-    /// Somebody removes the address.
-    TakeAddress,
-}
-
-impl Kind {
-    const ALL: [Kind; 15] = [
-        Kind::Loss,
-        Kind::DaemonKill,
-        Kind::DaemonStop,
-        Kind::DaemonTerminate,
-        Kind::RedisKill,
-        Kind::RedisEmpty,
-        Kind::RedisStop,
-        Kind::RedisBusy,
-        Kind::RedisSlow,
-        Kind::Unplug,
-        Kind::Power,
-        Kind::Switchover,
-        Kind::Deaf,
-        Kind::Partition,
-        Kind::TakeAddress,
-    ];
-}
-
-/// A fault with everything about it that was drawn before it is known whom it hits.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Episode {
-    /// What.
-    pub kind: Kind,
-    /// The machine that serves, or the other one.
-    pub hits_serving: bool,
-    /// How long.
-    pub length: Duration,
-    /// Something drawn, for the details.
-    pub detail: u64,
-    /// A switchover is asked for so long after the beginning.
-    pub switchover: Option<Duration>,
+/// How faults follow each other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Style {
+    /// One at a time.
+    Alone,
+    /// Without waiting for each other.
+    Overlapping,
 }
 
 /// How to draw.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Draw {
-    /// Faults do not wait until the one before has been mended and has settled.
-    pub overlap: bool,
+    /// In this style; `None`: the seed decides.
+    pub style: Option<Style>,
 }
 
-/// What was drawn.
+/// What was drawn. Whatever is taken out of it, the rest stays as it is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Plan {
     /// The pair and its surroundings.
     pub options: Options,
+    /// How faults follow each other.
+    pub style: Style,
     /// The kinds of faults.
     pub kinds: Vec<Kind>,
     /// The machine whose Redis is the primary at the beginning.
     pub primary: HostId,
-    /// When what begins.
-    pub episodes: Vec<(Time, Episode)>,
-    /// When everything is mended.
-    pub ends_at: Time,
-    /// Faults overlap.
-    pub overlap: bool,
+    /// What happens, in order, as far as there is time for it.
+    pub episodes: Vec<Episode>,
+    /// For so long at least.
+    pub length: Duration,
 }
 
-/// The end of the random part.
-const FAULTS_FOR: Time = Time(60_000_000);
-/// The first fault.
-const FIRST: Time = Time(8_000_000);
+/// Where a random run is.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Swarm {
+    style: Option<Style>,
+    plan: Option<Box<Plan>>,
+    next: usize,
+    /// Faults are over.
+    healed: bool,
+    /// Everything is as it must be since then.
+    calm_since: Option<Time>,
+    /// It must be by then.
+    settle_by: Time,
+    /// When a person decided whose data is kept.
+    decided: Option<Time>,
+    ended: bool,
+}
+
+impl Swarm {
+    pub(crate) fn style(&self) -> Option<Style> {
+        self.style
+    }
+}
+
+/// When whoever draws faults looks at the world.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Turn {
+    /// Is everything well again?
+    Look,
+    /// A fault is near.
+    Attend,
+    /// The next episode begins.
+    Begin,
+    /// Time is up: everything is mended.
+    Heal,
+}
+
+/// A random run's length, at least.
+pub const LENGTH: Duration = Duration::from_secs(60);
 /// What a pair is given to come back.
 pub const SETTLE: Duration = Duration::from_secs(10);
+/// It is well when it has been for so long.
+const CALM: Duration = Duration::from_millis(1_500);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(250);
+/// Clients pay attention so long before a fault.
+const BEFORE: Duration = Duration::from_millis(100);
+/// More than there is time for.
+const EPISODES_MAX: usize = 200;
 
 impl Plan {
     /// Draws a plan.
     pub fn draw(seed: u64, draw: Draw) -> Plan {
         let mut rng = Rng::new(seed);
         let options = Options::draw(seed, &mut rng);
-        let mut kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|_| rng.chance(350)).collect();
+        let drawn = if rng.chance(500) { Style::Alone } else { Style::Overlapping };
+        let style = draw.style.unwrap_or(drawn);
+        let mut kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|_| rng.chance(250)).collect();
         if kinds.is_empty() {
             kinds.push(*rng.pick(&Kind::ALL));
         }
         let primary = *rng.pick(&HostId::BOTH);
         let switchovers = rng.chance(300);
+        let pause_ms = match style {
+            Style::Alone => (200, 1_500),
+            Style::Overlapping => *rng.pick(&[(1, 1_000), (1, 6_000), (500, 10_000)]),
+        };
         let mut episodes = Vec::new();
-        let mut at = FIRST;
-        while at < FAULTS_FOR {
-            let length_ms = match rng.between(0, 2) {
-                0 => rng.between(1, 200),
-                1 => rng.between(200, 2_000),
-                _ => rng.between(2_000, 7_000),
-            };
-            let length = Duration::from_millis(length_ms);
-            let kind = *rng.pick(&kinds);
-            // Takeovers are short: a daemon's fault meets them only if there are some.
-            let daemon = matches!(kind, Kind::DaemonKill | Kind::DaemonStop);
-            let often = if daemon { 600 } else { 400 };
-            let switchover = (switchovers && rng.chance(often))
-                .then(|| Duration::from_micros(rng.between(0, 400_000)));
-            episodes.push((
-                at,
-                Episode {
-                    kind,
-                    hits_serving: rng.chance(700),
-                    length,
-                    detail: rng.bits(),
-                    switchover,
-                },
-            ));
-            let pause = if draw.overlap {
-                Duration::from_millis(rng.between(1, 6_000))
-            } else {
-                length + SETTLE + Duration::from_millis(rng.between(500, 2_000))
-            };
-            at = at + pause;
+        let mut pauses = Duration::ZERO;
+        while pauses < LENGTH && episodes.len() < EPISODES_MAX {
+            let episode = Episode::draw(&mut rng, &kinds, switchovers, pause_ms);
+            // One that has to settle takes longer.
+            pauses += episode.pause + if style == Style::Alone { CALM } else { Duration::ZERO };
+            episodes.push(episode);
         }
-        Plan { options, kinds, primary, episodes, ends_at: at, overlap: draw.overlap }
+        Plan { options, style, kinds, primary, episodes, length: LENGTH }
     }
 
     /// Runs it to its end, or to the first violation.
     pub fn run(&self) -> World {
+        self.run_to_end(false)
+    }
+
+    /// Runs it, and writes the story down.
+    pub fn tell(&self) -> World {
+        self.run_to_end(true)
+    }
+
+    fn run_to_end(&self, told: bool) -> World {
         let mut world = World::new(self.options.clone());
+        world.trace.told = told;
         world.begin_pair(self.primary);
-        if !self.overlap {
-            world.schedule(FIRST, Event::Settled);
+        world.swarm.style = Some(self.style);
+        world.swarm.plan = Some(Box::new(self.clone()));
+        world.swarm.settle_by = Time(0) + SETTLE;
+        world.schedule(Time(0) + LOOK, Event::Swarm(Turn::Look));
+        while !world.swarm.ended && world.violations.is_empty() {
+            world.step();
         }
-        for (at, episode) in &self.episodes {
-            world.schedule(*at, Event::Episode(Box::new(episode.clone())));
-            if !self.overlap {
-                world.schedule(*at + episode.length + SETTLE, Event::Settled);
-            }
-        }
-        world.run_until(self.ends_at);
-        if world.violations.is_empty() {
-            world.heal();
-        }
-        world.schedule(self.ends_at + SETTLE, Event::Settled);
-        world.run_until(self.ends_at + SETTLE);
         world
     }
 }
@@ -191,7 +160,7 @@ impl World {
         for host in HostId::BOTH {
             self.start_redis(host, Boot::Empty);
         }
-        self.hosts[primary].redis.seed_data(1_000_000_000..1_000_000_100);
+        self.hosts[primary].redis.seed_data(0..100);
         self.make_replica(primary.peer());
         for host in HostId::BOTH {
             let after = Duration::from_millis(self.rng.between(500, 1_500));
@@ -207,103 +176,139 @@ impl World {
         self.perform_effects(host, effects);
     }
 
-    pub(crate) fn unfold(&mut self, episode: &Episode) {
-        let mut rng = Rng::new(episode.detail);
-        let serving = self.serving().unwrap_or(HostId::A);
-        let host = if episode.hits_serving { serving } else { serving.peer() };
-        let length = episode.length;
-        let ms = Duration::from_millis;
-        let moment = match rng.between(0, 5) {
-            0 | 1 => None,
-            2 | 3 => Some(Moment::Middle(rng.between(0, 8) as u32)),
-            _ => Some(Moment::After(*rng.pick(&Step::ALL))),
-        };
-        let close_after = ms(*rng.pick(&[1, 1, 20, 350]));
-        let mut plan = |after: Duration, fault: Fault| self.plan(after, fault);
-        let zero = Duration::ZERO;
-        match episode.kind {
-            Kind::Loss => {
-                plan(zero, Fault::Lose(*rng.pick(&[2, 10, 30])));
-                plan(length, Fault::Lose(0));
+    pub(crate) fn swarm_turns(&mut self, turn: Turn) {
+        match turn {
+            Turn::Look => self.look_around(),
+            Turn::Attend => self.attend(),
+            Turn::Begin => self.begin_episode(),
+            Turn::Heal => {
+                self.heal();
+                self.swarm.healed = true;
+                self.settle_within(SETTLE);
             }
-            Kind::DaemonKill => {
-                let restart = Fault::RestartDaemon(host, length);
-                plan(zero, trapped(host, moment, restart));
-            }
-            Kind::DaemonStop => {
-                let freeze = Fault::FreezeDaemon(host, length);
-                plan(zero, trapped(host, moment, freeze));
-            }
-            Kind::DaemonTerminate => {
-                plan(zero, Fault::Terminate(host));
-                plan(length + ms(3_000), Fault::StartDaemon(host));
-            }
-            Kind::RedisKill => {
-                plan(zero, Fault::KillRedis(host, close_after));
-                plan(close_after + length, Fault::StartRedis(host, Boot::Rdb));
-            }
-            Kind::RedisEmpty => {
-                plan(zero, Fault::KillRedis(host, close_after));
-                let after = Duration::from_micros(rng.between(100, 30_000));
-                plan(close_after + after, Fault::StartRedis(host, Boot::Empty));
-            }
-            Kind::RedisStop => {
-                plan(zero, Fault::StopRedis(host));
-                plan(length, Fault::ContinueRedis(host));
-            }
-            Kind::RedisBusy => plan(zero, Fault::OccupyRedis(host, length.min(ms(2_500)))),
-            Kind::RedisSlow => {
-                plan(zero, Fault::SlowRedis(host, ms(rng.between(1, 60))));
-                plan(length, Fault::SlowRedis(host, zero));
-            }
-            Kind::Unplug => {
-                plan(zero, Fault::Unplug(host));
-                plan(length, Fault::Plug(host));
-            }
-            Kind::Power => {
-                // No machine boots in less; a reset that nobody notices is `power-reset`.
-                let length = length.max(ms(1_000));
-                plan(zero, Fault::PowerOff(host));
-                let boot = *rng.pick(&[Boot::Rdb, Boot::Rdb, Boot::Empty]);
-                let redis = ms(rng.between(10, 1_000));
-                let daemon = ms(rng.between(10, 1_000));
-                plan(length, Fault::PowerOn(host, boot, redis, daemon));
-            }
-            Kind::Switchover => {
-                plan(zero, Fault::Switchover(host));
-                if rng.chance(300) {
-                    let again = Duration::from_micros(rng.between(10, 20_000));
-                    plan(again, Fault::Switchover(*rng.pick(&HostId::BOTH)));
-                }
-            }
-            Kind::Deaf => {
-                let kind = *rng.pick(&[Traffic::Adverts, Traffic::Reports]);
-                plan(zero, Fault::Cut(host, vec![kind]));
-                if rng.chance(500) {
-                    plan(zero, Fault::Cut(host.peer(), vec![kind]));
-                }
-                plan(length, Fault::Mend);
-            }
-            Kind::Partition => {
-                plan(zero, Fault::Cut(host, Traffic::ALL.to_vec()));
-                if rng.chance(700) {
-                    plan(zero, Fault::Cut(host.peer(), Traffic::ALL.to_vec()));
-                }
-                plan(length, Fault::Mend);
-            }
-            Kind::TakeAddress => plan(zero, Fault::TakeAddress(host)),
-        }
-        if let Some(after) = episode.switchover {
-            let host = *rng.pick(&HostId::BOTH);
-            self.plan(after, Fault::Switchover(host));
         }
     }
-}
 
-fn trapped(host: HostId, moment: Option<Moment>, fault: Fault) -> Fault {
-    match moment {
-        Some(moment) => Fault::Trap(host, moment, Box::new(fault)),
-        None => fault,
+    fn settle_within(&mut self, length: Duration) {
+        self.swarm.calm_since = None;
+        self.swarm.settle_by = self.now + length;
+        self.schedule(self.now + LOOK, Event::Swarm(Turn::Look));
+    }
+
+    fn look_around(&mut self) {
+        let well = missing(self).is_none();
+        if self.client_waits() || self.replica_waits() {
+            self.swarm.settle_by = self.swarm.settle_by.max(self.now + SETTLE);
+        }
+        self.swarm.calm_since = self.swarm.calm_since.or(Some(self.now)).filter(|_| well);
+        let settled = self.swarm.calm_since.is_some_and(|since| self.now.since(since) >= CALM);
+        if !settled && (well || self.now < self.swarm.settle_by) {
+            return self.schedule(self.now + LOOK, Event::Swarm(Turn::Look));
+        }
+        if !settled && self.person_decides() {
+            return self.settle_within(SETTLE);
+        }
+        self.see(&Fact::Settled);
+        self.go_on_with_plan();
+    }
+
+    /// The client sends to a machine that has gone, because it was cut off from every announcement
+    /// of the other: its kernel will find out, after a while.
+    fn client_waits(&self) -> bool {
+        let Some(serving) = self.serving() else {
+            return false;
+        };
+        self.client.arp.known() == Some(serving.peer()) && self.network.never_heard(serving)
+    }
+
+    /// A replica waits for a machine that lost its power meanwhile: Redis gives up after
+    /// `repl-timeout`.
+    fn replica_waits(&self) -> bool {
+        let waits =
+            |host: HostId| self.hosts[host].redis.waits() && self.network.streams.half_open(host);
+        HostId::BOTH.into_iter().any(waits)
+    }
+
+    /// Both daemons say that nothing tells whose data is newer, and what to do: somebody looks, and
+    /// keeps the larger. Once. Of faults that come one at a time only those may lead here after
+    /// which the files do not know their histories.
+    fn person_decides(&mut self) -> bool {
+        let setup = self.options.redis;
+        let knows = setup.version >= Version::V7_0 && setup.persistence != Persistence::Aof;
+        if knows && !self.overlapping() {
+            return false;
+        }
+        let asked = self.swarm.decided.is_none()
+            && HostId::BOTH.into_iter().any(|id| {
+                let host = &self.hosts[id];
+                let status =
+                    host.daemon.node.as_ref().map(|node| node.status(host.clock.read(self.now)));
+                status.is_some_and(|status| status.members[0].reason.contains("nothing says which"))
+            });
+        if !asked {
+            return false;
+        }
+        let [a, b] = HostId::BOTH.map(|host| self.hosts[host].redis.data.len());
+        let keep = if a >= b { HostId::A } else { HostId::B };
+        let drawn = *self.rng.pick(&[Way::Empty, Way::Replicate]);
+        // To be told again what it was told before is nothing to Redis.
+        let replica = self.hosts[keep.peer()].redis.is_replica();
+        let way = if replica { Way::Empty } else { drawn };
+        self.swarm.decided = Some(self.now);
+        self.apply(Fault::Decide(keep, way));
+        true
+    }
+
+    /// Everything is well: the next episode, or the end.
+    fn go_on_with_plan(&mut self) {
+        let Some(plan) = self.swarm.plan.take() else {
+            return;
+        };
+        let over = self.swarm.healed || self.now >= Time(0) + plan.length;
+        match plan.episodes.get(self.swarm.next).filter(|_| !over) {
+            Some(episode) => {
+                let at = self.now + BEFORE + episode.pause;
+                self.schedule(at - BEFORE, Event::Swarm(Turn::Attend));
+                self.schedule(at, Event::Swarm(Turn::Begin));
+                if plan.style == Style::Overlapping {
+                    self.schedule(Time(0) + plan.length, Event::Swarm(Turn::Heal));
+                }
+            }
+            None if self.now >= Time(0) + plan.length => self.swarm.ended = true,
+            // Everything was taken out of it: the time is lived to its end.
+            None => self.schedule(Time(0) + plan.length, Event::Swarm(Turn::Heal)),
+        }
+        self.swarm.plan = Some(plan);
+    }
+
+    fn begin_episode(&mut self) {
+        if self.swarm.healed {
+            return;
+        }
+        let Some(plan) = self.swarm.plan.take() else {
+            return;
+        };
+        if plan.style == Style::Alone && missing(self).is_some() {
+            // Something has begun by itself meanwhile: an address moves back to the better machine.
+            self.swarm.plan = Some(plan);
+            return self.settle_within(SETTLE);
+        }
+        if let Some(episode) = plan.episodes.get(self.swarm.next) {
+            self.swarm.next += 1;
+            let lasts = self.unfold(episode);
+            match (plan.style, plan.episodes.get(self.swarm.next)) {
+                (Style::Alone, _) => {
+                    self.swarm.calm_since = None;
+                    self.swarm.settle_by = self.now + lasts + SETTLE;
+                    self.schedule(self.now + lasts, Event::Swarm(Turn::Look));
+                }
+                (Style::Overlapping, Some(next)) => {
+                    self.schedule(self.now + next.pause, Event::Swarm(Turn::Begin));
+                }
+                (Style::Overlapping, None) => {}
+            }
+        }
+        self.swarm.plan = Some(plan);
     }
 }
 

@@ -1,24 +1,29 @@
 //! The world: the clock, the queue of what is still to happen, and everything in it.
 //!
 //! Events happen in the order of (time, sequence number); nothing else orders them, and nothing
-//! reads a real clock. Not here: what an event does, which is told next to what it concerns.
+//! reads a real clock. What happens in a machine whose processor stands still waits until it goes
+//! on. Not here: what an event does, which is told next to what it concerns.
 
-use crate::checkers::{self, Checker, Fact, Violation};
+use crate::bridge::ArpCache;
+use crate::checkers::{Checkers, Fact, Violation};
 use crate::client::Client;
+use crate::daemon::Call;
 use crate::fault::Fault;
 use crate::host::{Host, HostId, PerHost};
 use crate::network::{Network, Traffic};
 use crate::options::Options;
-use crate::redis::{Answer, ConnId, Message, Stream, WriteId};
+use crate::redis::{Answer, ConnId, Effect, Message, Stream, Wanted, WriteId};
 use crate::rng::Rng;
-use crate::swarm::Episode;
+use crate::sometimes::Seen;
+use crate::swarm::Style;
+use crate::swarm::Turn;
 use crate::trace::Trace;
+use core::fmt;
 use keepair_core::Input;
 use keepair_core::event::Event as Told;
-use keepair_core::input::Persisted;
+use keepair_core::input::{Persisted, Refused};
 use keepair_core::time::Time;
-use keepair_wire::info::ReplId;
-use std::collections::BTreeMap;
+use keepair_wire::peer::Cause;
 use std::time::Duration;
 
 /// Something that is going to happen.
@@ -27,11 +32,13 @@ pub(crate) enum Event {
     /// The daemon's loop turns.
     DaemonTurns { host: HostId, run: u64 },
     /// The daemon's timer fires.
-    DaemonTimer { host: HostId, run: u64, at: Time },
+    DaemonTimer { host: HostId, run: u64, deadline: Time },
     /// Something comes in for this run of the daemon.
     DaemonInput { host: HostId, run: u64, session: Option<u64>, input: Box<Input> },
-    /// The state directory has taken it.
-    Persisted { host: HostId, run: u64, persisted: Persisted },
+    /// The kernel has carried out a request.
+    CallEnds { host: HostId, run: u64, life: u64, call: Box<Call> },
+    /// The state directory has taken it, or not.
+    Persisted { host: HostId, run: u64, persisted: Box<Persisted>, result: Result<(), Refused> },
     /// A message reaches this run of Redis.
     RedisMessage { host: HostId, run: u64, message: Message },
     /// Redis is not busy any more.
@@ -40,28 +47,58 @@ pub(crate) enum Event {
     SocketsClose { host: HostId, run: u64 },
     /// A datagram from that machine arrives at the other.
     Frame { from: HostId, traffic: Traffic, input: Box<Input> },
+    /// The client hears who has the address.
+    ArpHeard { host: HostId, unasked: bool },
     /// A replica's attempt to connect arrives.
-    DialArrives { from: HostId, conn: ConnId, wanted: Option<(ReplId, i64)> },
+    DialArrives { from: HostId, conn: ConnId, wanted: Wanted },
     /// A segment of the replication stream arrives.
-    StreamArrives { to: HostId, id: ConnId, stream: Stream },
+    StreamArrives { to: HostId, id: ConnId, number: u64, stream: Stream },
     /// A retransmission timer fires.
     SendHeld { id: ConnId },
     /// The client sends a write.
-    ClientWrites,
+    ClientWrites { turn: u64 },
     /// The client's kernel sends the first segment of a write again.
     ClientSends { write: WriteId },
     /// A client's write arrives.
     ClientArrives { host: HostId, write: WriteId },
     /// An answer arrives at the client.
     ClientHears { host: HostId, write: WriteId, answer: Answer },
-    /// A fence may have closed by itself.
+    /// A program on the machine writes.
+    LocalWrites { host: HostId },
+    /// A fence may have closed by itself: a line of the story.
     FenceEnds { host: HostId, until: Time },
+    /// A machine's processor goes on.
+    Thaws { host: HostId, life: u64 },
     /// A fault happens, or is mended.
-    Fault(Fault),
-    /// An episode of a random run begins.
-    Episode(Box<Episode>),
-    /// Nothing has been wrong for a while.
-    Settled,
+    Fault(Box<Fault>),
+    /// Whoever draws faults looks at the world.
+    Swarm(Turn),
+}
+
+/// Where an event happens, as far as that machine's processor is needed for it.
+enum Place {
+    Inside(HostId),
+    FromOutside(HostId),
+    Elsewhere,
+}
+
+impl Event {
+    fn place(&self) -> Place {
+        match self {
+            Event::DaemonTurns { host, .. }
+            | Event::DaemonTimer { host, .. }
+            | Event::DaemonInput { host, .. }
+            | Event::CallEnds { host, .. }
+            | Event::Persisted { host, .. }
+            | Event::RedisMessage { host, .. }
+            | Event::RedisIdle { host }
+            | Event::SocketsClose { host, .. }
+            | Event::LocalWrites { host } => Place::Inside(*host),
+            Event::Frame { from, .. } => Place::FromOutside(from.peer()),
+            Event::ClientArrives { host, .. } => Place::FromOutside(*host),
+            _ => Place::Elsewhere,
+        }
+    }
 }
 
 /// Everything.
@@ -84,55 +121,60 @@ pub struct World {
     /// What must never be seen, and was.
     pub violations: Vec<Violation>,
     pub(crate) rng: Rng,
-    queue: BTreeMap<(Time, u64), Event>,
-    sequence: u64,
-    checkers: Vec<Box<dyn Checker>>,
+    pub(crate) swarm: crate::swarm::Swarm,
+    queue: crate::queue::Queue<Event>,
+    steps: u64,
+    /// Taken out while they look at everything else.
+    checkers: Option<Box<Checkers>>,
+    wanted: u32,
+    /// Emptied and used again.
+    pub(crate) effects: Vec<Effect>,
 }
 
 impl World {
     /// Two machines, switched on, with nothing running.
     pub fn new(options: Options) -> Self {
-        let rng = Rng::new(options.seed ^ 0x006b_6565_7061_6972);
-        let mut hosts = PerHost([Host::new(HostId::A), Host::new(HostId::B)]);
-        for host in HostId::BOTH {
-            hosts[host].redis.apply_us = options.apply_us;
-            hosts[host].redis.save_interval = options.save_interval;
-        }
+        let mut rng = Rng::new(options.seed ^ 0x006b_6565_7061_6972);
+        let host = |id: HostId| {
+            let ppm = options.clock_ppm[id.index()];
+            Host::new(id, Time(0), ppm, options.redis, options.config(id))
+        };
+        let hosts = PerHost([host(HostId::A), host(HostId::B)]);
+        let checkers = Checkers::all();
+        let sure_for = Duration::from_millis(rng.between(15_000, 45_000));
         World {
             now: Time(0),
             hosts,
             network: Network::new(options.latency_us),
-            client: Client::default(),
+            client: Client::new(ArpCache::new(sure_for)),
             trace: Trace::default(),
             told: Vec::new(),
             violations: Vec::new(),
             rng,
-            queue: BTreeMap::new(),
-            sequence: 0,
-            checkers: checkers::all(),
+            swarm: crate::swarm::Swarm::default(),
+            queue: crate::queue::Queue::new(),
+            steps: 0,
+            wanted: checkers.wanted(),
+            checkers: Some(Box::new(checkers)),
+            effects: Vec::new(),
             options,
         }
     }
 
     /// Puts an event into the queue.
     pub(crate) fn schedule(&mut self, at: Time, event: Event) {
-        self.sequence += 1;
-        self.queue.insert((at.max(self.now), self.sequence), event);
+        self.queue.push(at.max(self.now), event);
     }
 
     /// Lets a fault happen so long from now.
     pub fn plan(&mut self, after: Duration, fault: Fault) {
         let at = self.now + after;
-        self.schedule(at, Event::Fault(fault));
+        self.schedule(at, Event::Fault(Box::new(fault)));
     }
 
     /// Runs until then, or until the first violation.
     pub fn run_until(&mut self, until: Time) {
-        while self.violations.is_empty() {
-            match self.queue.first_key_value() {
-                Some(((at, _), _)) if *at <= until => {}
-                _ => break,
-            }
+        while self.violations.is_empty() && self.queue.next_at().is_some_and(|at| at <= until) {
             self.step();
         }
         if self.violations.is_empty() {
@@ -147,18 +189,54 @@ impl World {
 
     /// Lets the next event happen.
     pub fn step(&mut self) {
-        let Some(((at, sequence), event)) = self.queue.pop_first() else {
+        let Some((at, event)) = self.queue.pop() else {
             return;
         };
         self.now = at;
-        self.trace.count([at.0, sequence, self.rng.position()]);
+        if let Event::FenceEnds { host, until } = event {
+            return self.fence_ends(host, until);
+        }
+        self.steps += 1;
+        let drawn = self.rng.position();
+        self.trace.sum().word(at.0);
+        self.trace.sum().word(drawn);
+        if let Some(event) = self.unless_frozen(event) {
+            self.happens(event);
+        }
+    }
+
+    /// In a machine whose processor stands still, nothing happens until it goes on. What comes from
+    /// outside is kept for it as far as there is room.
+    fn unless_frozen(&mut self, event: Event) -> Option<Event> {
+        let (host, from_outside) = match event.place() {
+            Place::Inside(host) => (host, false),
+            Place::FromOutside(host) => (host, true),
+            Place::Elsewhere => return Some(event),
+        };
+        let Some(freeze) = &mut self.hosts[host].freeze else {
+            return Some(event);
+        };
+        if from_outside {
+            let Some(left) = freeze.room.checked_sub(1) else {
+                return None;
+            };
+            freeze.room = left;
+        }
+        freeze.missed.push(event);
+        None
+    }
+
+    fn happens(&mut self, event: Event) {
         match event {
             Event::DaemonTurns { host, run } => self.daemon_turns(host, run),
-            Event::DaemonTimer { host, run, at } => self.daemon_timer(host, run, at),
+            Event::DaemonTimer { host, run, deadline } => self.daemon_timer(host, run, deadline),
             Event::DaemonInput { host, run, session, input } => {
                 self.daemon_input(host, run, session, *input)
             }
-            Event::Persisted { host, run, persisted } => self.persisted(host, run, persisted),
+            Event::CallEnds { host, run, life, call } => self.call_ends(host, run, life, *call),
+            Event::Persisted { host, run, persisted, result } => {
+                self.persisted(host, run, *persisted, result)
+            }
             Event::RedisMessage { host, run, message } => {
                 if self.hosts[host].redis.run == run {
                     self.hand_to_redis(host, message);
@@ -166,47 +244,73 @@ impl World {
             }
             Event::RedisIdle { host } => self.drain_redis(host),
             Event::SocketsClose { host, run } => self.sockets_close(host, run),
-            Event::Frame { from, traffic, input } => {
-                if self.path(from, traffic) {
-                    self.frame_arrives(from.peer(), *input);
-                }
-            }
+            Event::Frame { from, traffic, input } => self.frame_comes(from, traffic, *input),
+            Event::ArpHeard { host, unasked } => self.arp_heard(host, unasked),
             Event::DialArrives { from, conn, wanted } => self.dial_arrives(from, conn, wanted),
-            Event::StreamArrives { to, id, stream } => self.stream_arrives(to, id, stream),
+            Event::StreamArrives { to, id, number, stream } => {
+                self.stream_arrives(to, id, number, stream)
+            }
             Event::SendHeld { id } => self.send_held(id),
-            Event::ClientWrites => self.client_writes(),
+            Event::ClientWrites { turn } => self.client_writes(turn),
             Event::ClientSends { write } => self.client_sends(write),
             Event::ClientArrives { host, write } => self.client_arrives(host, write),
             Event::ClientHears { host, write, answer } => self.client_hears(host, write, answer),
+            Event::LocalWrites { host } => self.local_writes(host),
             Event::FenceEnds { host, until } => self.fence_ends(host, until),
-            Event::Fault(fault) => self.apply(fault),
-            Event::Episode(episode) => self.unfold(&episode),
-            Event::Settled => self.see(&Fact::Settled),
+            Event::Thaws { host, life } => self.thaw(host, life),
+            Event::Fault(fault) => self.apply(*fault),
+            Event::Swarm(turn) => self.swarm_turns(turn),
         }
     }
 
     /// Adds a line to the story.
-    pub(crate) fn say(&mut self, who: &str, what: &str) {
+    pub(crate) fn say(&mut self, who: &dyn fmt::Display, what: fmt::Arguments<'_>) {
         self.trace.line(self.now, who, what);
+    }
+
+    /// A daemon tells its operator.
+    pub(crate) fn tells(&mut self, host: HostId, event: Told) {
+        if matters(&event) {
+            self.attend();
+        }
+        // A peer that was never heard since it came back counts as one that has left.
+        let silent = [Cause::PeerSilent, Cause::DaemonStopping];
+        if matches!(&event, Told::TakeoverBegan { cause } if silent.contains(cause)) {
+            let patience = self.options.advert_interval * 3;
+            self.network.unheard(self.now, host, patience);
+        }
+        self.see(&Fact::Told { host, event: &event });
+        self.told.push((self.now, host, event));
     }
 
     /// Shows a fact to every checker.
     pub(crate) fn see(&mut self, fact: &Fact<'_>) {
-        let mut checkers = std::mem::take(&mut self.checkers);
-        for checker in &mut checkers {
-            if let Err(text) = checker.see(self, fact) {
-                let violation = Violation { at: self.now, checker: checker.name(), text };
-                self.say("!!!", &format!("{}: {}", violation.checker, violation.text));
-                self.violations.push(violation);
-            }
+        if fact.bit() & self.wanted == 0 {
+            return;
         }
-        self.checkers = checkers;
+        let Some(mut checkers) = self.checkers.take() else {
+            return;
+        };
+        for violation in checkers.see(self, fact) {
+            self.say(&"!!!", format_args!("{}: {}", violation.checker, violation.text));
+            self.violations.push(violation);
+        }
+        self.checkers = Some(checkers);
+    }
+
+    /// Which situations have occurred, and how often.
+    pub fn seen(&self) -> Seen {
+        self.checkers.as_ref().map_or_else(Seen::default, |checkers| checkers.seen().clone())
+    }
+
+    /// Faults do not wait for each other: less is promised.
+    pub fn overlapping(&self) -> bool {
+        self.swarm.style() == Some(Style::Overlapping)
     }
 
     /// The machine answers on the virtual address.
     pub fn answers(&self, host: HostId) -> bool {
-        let host = &self.hosts[host];
-        host.powered && host.kernel.answers(self.now)
+        self.hosts[host].answers(self.now)
     }
 
     /// The one machine that answers on the virtual address.
@@ -220,6 +324,18 @@ impl World {
 
     /// The sum over everything that happened, for comparing two runs.
     pub fn fingerprint(&self) -> (u64, u64, u64) {
-        (self.trace.sum(), self.sequence, self.rng.position())
+        (self.trace.total(), self.steps, self.rng.position())
     }
+}
+
+/// Something is going on, and clients may notice.
+fn matters(event: &Told) -> bool {
+    matches!(
+        event,
+        Told::StateChanged { .. }
+            | Told::Left { .. }
+            | Told::TakeoverBegan { .. }
+            | Told::TookOver(_)
+            | Told::Switchover(_)
+    )
 }

@@ -1,49 +1,41 @@
-//! Acknowledged means kept: when everything has settled, the primary holds every write that a
-//! client was told is done.
+//! Property 3, acknowledged means kept: when everything has settled, the primary holds every write
+//! that a client was told is done.
 //!
-//! Excused is what only one machine held when it lost its power or its cable, and what either
-//! acknowledged while the two were parted, of which one half has to go.
+//! Excused ([`super::ledger`]) is, write by write:
+//! - what only one machine held when it lost its power, its cable, its processor or a path;
+//! - what a machine acknowledged while the other served too, or while neither could hear the other
+//!   (of two halves one has to go), nor has heard since, or right after its processor and its clocks
+//!   had stood still, once that machine's data is replaced;
+//! - what a person has given up, when nothing said whose data was newer.
+//!
+//! Where faults overlap, also:
+//! - what no memory, file or kernel holds any more because all of them were destroyed by faults;
+//! - what only a machine held that was cut off or down when the other took over, or was restarted
+//!   from a file that does not know its history;
+//! - what a Redis copied away from one that had no daemon beside it to prevent that.
 
-use super::one_writer::parted;
-use super::{Checker, Fact};
-use crate::fault::Fault;
+use super::ledger::Ledger;
+use super::{Checker, Fact, Kind};
 use crate::host::HostId;
-use crate::redis::{Answer, WriteId};
 use crate::world::World;
-use keepair_core::time::Time;
-use std::collections::BTreeSet;
-use std::time::Duration;
-
-/// After a parting, until both know.
-const FIND_OUT: Duration = Duration::from_secs(1);
 
 /// The checker.
 #[derive(Debug, Default)]
 pub(super) struct AcknowledgedKept {
-    due: BTreeSet<WriteId>,
-    excused: BTreeSet<WriteId>,
-    parted_at: Option<Time>,
+    ledger: Ledger,
 }
 
 impl AcknowledgedKept {
-    /// What only this machine holds, on the wire or in its memory.
-    fn excuse(&mut self, world: &World, host: HostId) {
-        let kept: BTreeSet<WriteId> = world.hosts[host.peer()].redis.holds().collect();
-        let alone = world.hosts[host].redis.data.iter();
-        self.excused.extend(alone.filter(|write| !kept.contains(write)));
-    }
-
     fn check(&self, world: &World, host: HostId) -> Result<(), String> {
-        let held: BTreeSet<WriteId> = world.hosts[host].redis.data.iter().copied().collect();
-        let due = self.due.difference(&self.excused);
-        let lost: Vec<WriteId> = due.filter(|write| !held.contains(write)).copied().collect();
-        match lost.as_slice() {
-            [] => Ok(()),
-            [first, .., last] => Err(format!(
-                "{} acknowledged writes are lost, the first is {first}, the last {last}",
-                lost.len()
-            )),
-            [one] => Err(format!("the acknowledged write {one} is lost")),
+        let mut lost = self.ledger.due.without(&self.ledger.excused);
+        lost.remove(&world.hosts[host].redis.data);
+        let mut lost = lost.iter();
+        match (lost.next(), lost.count()) {
+            (None, _) => Ok(()),
+            (Some(one), 0) => Err(format!("the acknowledged write {one} is lost")),
+            (Some(first), more) => {
+                Err(format!("{} acknowledged writes are lost, the first is {first}", more + 1))
+            }
         }
     }
 }
@@ -53,30 +45,25 @@ impl Checker for AcknowledgedKept {
         "acknowledged_kept"
     }
 
+    fn wants(&self) -> &'static [Kind] {
+        &[
+            Kind::Admits,
+            Kind::Answered,
+            Kind::ClientHeard,
+            Kind::Fault,
+            Kind::Overwritten,
+            Kind::Redis,
+            Kind::RedisEnds,
+            Kind::Settled,
+            Kind::Thawed,
+        ]
+    }
+
     fn see(&mut self, world: &World, fact: &Fact<'_>) -> Result<(), String> {
-        if parted(world) {
-            self.parted_at = Some(world.now);
+        self.ledger.see(world, fact);
+        match (fact, world.serving()) {
+            (Fact::Settled, Some(host)) => self.check(world, host),
+            _ => Ok(()),
         }
-        match fact {
-            Fact::ClientHeard { write, answer: Answer::Ok, .. } => {
-                self.due.insert(*write);
-                if self.parted_at.is_some_and(|at| world.now.since(at) <= FIND_OUT) {
-                    self.excused.insert(*write);
-                }
-            }
-            Fact::Fault(Fault::PowerOff(host) | Fault::Unplug(host)) => self.excuse(world, *host),
-            Fact::Fault(Fault::Cut(..)) => {
-                for host in HostId::BOTH {
-                    self.excuse(world, host);
-                }
-            }
-            Fact::Settled => {
-                if let Some(host) = world.serving() {
-                    return self.check(world, host);
-                }
-            }
-            _ => {}
-        }
-        Ok(())
     }
 }

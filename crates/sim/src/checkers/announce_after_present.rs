@@ -1,11 +1,13 @@
 //! Nobody is told of an address that is not there: no announcement and no advert above priority 0
 //! while it is absent from the interface.
 
-use super::{Checker, Fact};
+use super::{Checker, Fact, Kind};
 use crate::fault::Fault;
 use crate::host::PerHost;
+use crate::options::VIPS;
 use crate::world::World;
 use keepair_core::action::Action;
+use keepair_core::input::Done;
 
 /// The checker.
 #[derive(Debug, Default)]
@@ -19,6 +21,10 @@ impl Checker for AnnounceAfterPresent {
         "announce_after_present"
     }
 
+    fn wants(&self) -> &'static [Kind] {
+        &[Kind::Performs, Kind::Answered, Kind::Fault]
+    }
+
     fn see(&mut self, world: &World, fact: &Fact<'_>) -> Result<(), String> {
         let (host, action) = match fact {
             Fact::Performs { host, action } => (host, action),
@@ -26,18 +32,18 @@ impl Checker for AnnounceAfterPresent {
                 self.taken[*host] = true;
                 return Ok(());
             }
+            Fact::Answered { host, step: Done::AddVips | Done::RemoveVips, result: Ok(()) } => {
+                self.taken[*host] = false;
+                return Ok(());
+            }
             _ => return Ok(()),
         };
         let tells = match action {
-            Action::AddVips | Action::RemoveVips => {
-                self.taken[*host] = false;
-                false
-            }
             Action::Announce => true,
             Action::SendAdvert(advert) => advert.priority > 0,
             _ => false,
         };
-        if tells && !self.taken[*host] && !world.hosts[*host].kernel.vips_present {
+        if tells && !self.taken[*host] && !world.hosts[*host].kernel.has(VIPS[0]) {
             let what = if matches!(action, Action::Announce) { "announces" } else { "advertises" };
             return Err(format!("{host} {what} an address it does not have"));
         }

@@ -1,6 +1,6 @@
 //! One input never asks for very much at once.
 
-use super::{Checker, Fact};
+use super::{Checker, Fact, Kind};
 use crate::world::World;
 
 /// Actions per input.
@@ -13,6 +13,10 @@ pub(super) struct BoundedActions;
 impl Checker for BoundedActions {
     fn name(&self) -> &'static str {
         "bounded_actions"
+    }
+
+    fn wants(&self) -> &'static [Kind] {
+        &[Kind::Handled]
     }
 
     fn see(&mut self, _world: &World, fact: &Fact<'_>) -> Result<(), String> {

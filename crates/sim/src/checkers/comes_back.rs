@@ -1,7 +1,7 @@
-//! It comes back: when nothing has been wrong for a while, one primary serves and the other Redis
-//! replicates from it.
+//! Property 6, it comes back: when nothing has been wrong for a while, one primary serves and the
+//! other Redis replicates from it.
 
-use super::{Checker, Fact};
+use super::{Checker, Fact, Kind};
 use crate::host::HostId;
 use crate::world::World;
 use keepair_wire::peer::State;
@@ -49,6 +49,10 @@ pub(crate) fn missing(world: &World) -> Option<String> {
 impl Checker for ComesBack {
     fn name(&self) -> &'static str {
         "comes_back"
+    }
+
+    fn wants(&self) -> &'static [Kind] {
+        &[Kind::Settled]
     }
 
     fn see(&mut self, world: &World, fact: &Fact<'_>) -> Result<(), String> {

@@ -1,6 +1,6 @@
 //! A deadline that has been handled is over: the next one lies in the future.
 
-use super::{Checker, Fact};
+use super::{Checker, Fact, Kind};
 use crate::host::PerHost;
 use crate::world::World;
 
@@ -16,6 +16,10 @@ pub(super) struct NoBusyLoop {
 impl Checker for NoBusyLoop {
     fn name(&self) -> &'static str {
         "no_busy_loop"
+    }
+
+    fn wants(&self) -> &'static [Kind] {
+        &[Kind::Handled]
     }
 
     fn see(&mut self, _world: &World, fact: &Fact<'_>) -> Result<(), String> {

@@ -1,21 +1,39 @@
 //! A client never meets a read-only Redis at the address.
+//!
+//! Where faults overlap this is not promised of a machine that left while its kernel refused to shut
+//! the address.
 
-use super::{Checker, Fact};
+use super::{Checker, Fact, Kind};
+use crate::host::PerHost;
 use crate::redis::Answer;
 use crate::world::World;
+use keepair_core::input::Done;
 
 /// The checker.
-#[derive(Debug)]
-pub(super) struct NoReadonly;
+#[derive(Debug, Default)]
+pub(super) struct NoReadonly {
+    /// The kernel has refused to shut the address, and has not done it since.
+    refused: PerHost<bool>,
+}
 
 impl Checker for NoReadonly {
     fn name(&self) -> &'static str {
         "no_readonly"
     }
 
-    fn see(&mut self, _world: &World, fact: &Fact<'_>) -> Result<(), String> {
+    fn wants(&self) -> &'static [Kind] {
+        &[Kind::ClientHeard, Kind::Answered]
+    }
+
+    fn see(&mut self, world: &World, fact: &Fact<'_>) -> Result<(), String> {
         match fact {
-            Fact::ClientHeard { host, write, answer: Answer::ReadOnly } => {
+            Fact::Answered { host, step: Done::CloseFence | Done::RemoveVips, result } => {
+                self.refused[*host] = result.is_err();
+                Ok(())
+            }
+            Fact::ClientHeard { host, write, answer: Answer::ReadOnly }
+                if !(world.overlapping() && self.refused[*host]) =>
+            {
                 Err(format!("{host} answered write {write} with -READONLY"))
             }
             _ => Ok(()),

@@ -1,29 +1,35 @@
-//! Never two machines that answer on the address at once. Without a tie-breaker this is not
-//! promised while the two cannot hear each other and both still have clients, nor in the moment
-//! after that in which they find out.
+//! Property 1, one writer: never two machines that answer on the address at once.
+//!
+//! Without a tie-breaker this is not promised while the two cannot hear each other and both still
+//! have clients, nor in the moment after that in which they find out. A machine whose processor
+//! stood still together with its clocks is such a machine: nothing tells it that time has passed.
+//! Nor is it promised while somebody has removed the rules of a fence that its daemon, dead or
+//! refused, can't lay again; nor, where faults overlap, for as long as the kernel made a dying daemon
+//! wait before it carried a renewal out.
 
-use super::{Checker, Fact};
-use crate::host::HostId;
-use crate::network::Traffic;
+use super::{Checker, Fact, Kind};
+use crate::host::{HostId, PerHost};
 use crate::world::World;
 use keepair_core::time::Time;
-use std::time::Duration;
-
-/// In which two machines that hear each other again must have settled.
-const FIND_OUT: Duration = Duration::from_secs(1);
 
 /// The checker.
 #[derive(Debug, Default)]
 pub(super) struct OneWriter {
-    parted_at: Option<Time>,
+    woke_at: PerHost<Option<Time>>,
 }
 
-/// One of them does not hear the other at all, though both have a carrier.
-pub(super) fn parted(world: &World) -> bool {
-    HostId::BOTH.iter().any(|host| {
-        let cuts = &world.network.cuts[*host];
-        cuts.contains(&Traffic::Adverts) && cuts.contains(&Traffic::Reports)
-    })
+impl OneWriter {
+    fn excused(&self, world: &World) -> bool {
+        let find_out = world.find_out();
+        let unaware = |at: &Option<Time>| at.is_some_and(|at| world.now.since(at) <= find_out);
+        let bare = |host: HostId| {
+            let kernel = &world.hosts[host].kernel;
+            kernel.has_any() && !kernel.rules
+        };
+        world.network.parted_within(world.now, find_out)
+            || self.woke_at.0.iter().any(unaware)
+            || HostId::BOTH.into_iter().any(bare)
+    }
 }
 
 impl Checker for OneWriter {
@@ -31,15 +37,19 @@ impl Checker for OneWriter {
         "one_writer"
     }
 
+    fn wants(&self) -> &'static [Kind] {
+        &[Kind::Performed, Kind::ClientHeard, Kind::Thawed]
+    }
+
     fn see(&mut self, world: &World, fact: &Fact<'_>) -> Result<(), String> {
-        if parted(world) {
-            self.parted_at = Some(world.now);
+        if let Fact::Thawed { host, clock_stood: true } = fact {
+            self.woke_at[*host] = Some(world.now);
         }
-        if !matches!(fact, Fact::Performed { .. } | Fact::ClientHeard { .. }) {
-            return Ok(());
-        }
-        let excused = self.parted_at.is_some_and(|at| world.now.since(at) <= FIND_OUT);
-        if !excused && HostId::BOTH.iter().all(|host| world.answers(*host)) {
+        let clock = |host: HostId| world.hosts[host].clock.read(world.now);
+        let overstays =
+            |host: HostId| world.overlapping() && world.hosts[host].kernel.overstays(clock(host));
+        let both = HostId::BOTH.into_iter().all(|host| world.answers(host) && !overstays(host));
+        if both && !self.excused(world) {
             return Err("A and B both answer on the address".to_string());
         }
         Ok(())

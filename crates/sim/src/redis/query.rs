@@ -1,38 +1,72 @@
-//! What the model answers to INFO and CONFIG GET.
+//! What the model answers to the daemon.
 
 use super::replication::Link;
-use super::{Process, Redis};
-use keepair_core::input::Settings;
+use super::{Effect, Message, Persistence, Process, Redis, Version};
+use keepair_core::action::Query;
+use keepair_core::input::{Reply, Settings};
 use keepair_core::time::Time;
 use keepair_wire::info::{Info, LinkStatus, Mode, ReplicaInfo, ReplicaState, Role};
 
-/// A pair that is set up well.
-pub(super) fn settings() -> Settings {
-    Settings {
-        requirepass: Some(true),
-        masterauth: Some(true),
-        repl_backlog_size: Some(64 * 1024 * 1024),
-        repl_backlog_ttl: Some(0),
-        repl_ping_replica_period: Some(10),
-        repl_timeout: Some(60),
-        replica_read_only: Some(true),
-        denied: Vec::new(),
-    }
-}
-
 impl Redis {
+    pub(super) fn answer(&mut self, now: Time, query: Query, out: &mut Vec<Effect>) -> Reply {
+        let loading = || Reply::Error("LOADING Redis is loading the dataset in memory".to_string());
+        match query {
+            Query::Ping if self.loading => loading(),
+            Query::Ping if self.misconf => {
+                Reply::Error("MISCONF Redis is configured to save RDB snapshots".to_string())
+            }
+            Query::Ping => Reply::Ok,
+            Query::Info => Reply::Info(Box::new(self.info(now))),
+            Query::Settings => Reply::Settings(Box::new(self.settings())),
+            Query::Promote | Query::Follow if self.loading => loading(),
+            Query::Promote => {
+                self.promote(out);
+                Reply::Ok
+            }
+            Query::Follow => {
+                let before = self.info(now);
+                self.kill_clients(out);
+                self.follow(out);
+                Reply::Info(Box::new(before))
+            }
+            Query::PauseWrites(length) => {
+                let until = now + length;
+                self.paused_until = Some(self.paused_until.map_or(until, |old| old.max(until)));
+                out.push(Effect::At(until, Message::PauseOver));
+                Reply::Ok
+            }
+            Query::ResumeWrites => {
+                self.resume(out);
+                Reply::Ok
+            }
+        }
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            requirepass: Some(self.setup.auth),
+            masterauth: Some(self.setup.auth),
+            repl_backlog_size: Some(self.setup.backlog_bytes),
+            repl_backlog_ttl: Some(0),
+            repl_ping_replica_period: Some(10),
+            repl_timeout: Some(60),
+            replica_read_only: Some(true),
+            denied: Vec::new(),
+        }
+    }
+
     /// INFO, as the real one would fill it in.
     pub fn info(&self, now: Time) -> Info {
         debug_assert!(self.process != Process::Absent);
         let mut info = Info {
-            redis_version: Some("7.0.15".to_string()),
+            redis_version: Some(self.setup.version.text().to_string()),
             mode: Some(Mode::Standalone),
             process_id: Some(self.pid),
             run_id: Some(self.run_id),
             tcp_port: Some(6379),
             loading: Some(self.is_loading()),
             async_loading: Some(false),
-            aof_enabled: Some(false),
+            aof_enabled: Some(self.setup.persistence == Persistence::Aof),
             role: Some(Role::Primary),
             connected_slaves: Some(self.attached.len() as u32),
             master_replid: Some(self.replid),
@@ -65,10 +99,15 @@ impl Redis {
             } else {
                 -1
             });
+            let silent = upstream.heard_at.map_or(0, |at| now.since(at).as_secs() as i64);
             info.master_sync_in_progress = Some(upstream.link == Link::Syncing);
+            info.master_sync_last_io_seconds_ago =
+                (upstream.link == Link::Syncing).then_some(silent);
             info.slave_repl_offset = Some(self.offset);
-            info.slave_read_repl_offset =
-                Some(self.unapplied.back().map_or(self.offset, |entry| entry.end));
+            if self.setup.version >= Version::V6_2 {
+                let read = self.unapplied.back().map_or(self.offset, |(entry, _)| entry.end);
+                info.slave_read_repl_offset = Some(read);
+            }
         }
         info
     }

@@ -1,15 +1,15 @@
 //! Replication: both ends of the link, the backlog, the ids.
 //!
-//! Redis 7.0 replication.c: `masterTryPartialResynchronization`, `shiftReplicationId`,
+//! Redis 6.0 to 7.0 replication.c: `masterTryPartialResynchronization`, `shiftReplicationId`,
 //! `replicationSetMaster`, `replicationCron`.
 
 use super::{
-    CRON_PERIOD, ConnId, Effect, Entry, Message, PING_LEN, PING_PERIOD, REPL_TIMEOUT, Redis,
-    Snapshot, Stream, WriteId,
+    CRON_PERIOD, ConnId, Effect, Entry, Message, Note, PING_LEN, PING_PERIOD, Persistence,
+    REPL_TIMEOUT, Redis, Snapshot, Stream, Version, Wanted, WriteId,
 };
 use keepair_core::time::Time;
 use keepair_wire::info::ReplId;
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// The stream from some offset on.
@@ -17,22 +17,31 @@ use std::time::Duration;
 pub(super) struct Backlog {
     /// The offset before its first byte.
     start: i64,
-    entries: Vec<Entry>,
+    entries: VecDeque<Entry>,
 }
 
 impl Backlog {
     pub(super) fn new(offset: i64) -> Self {
-        Backlog { start: offset, entries: Vec::new() }
+        Backlog { start: offset, entries: VecDeque::new() }
+    }
+
+    /// Adds a command, and forgets the oldest ones that have no room any more.
+    fn push(&mut self, entry: Entry, bytes: i64) {
+        self.entries.push_back(entry);
+        while entry.end - self.start > bytes {
+            let Some(oldest) = self.entries.pop_front() else { break };
+            self.start = oldest.end;
+        }
     }
 
     /// What follows that offset, if it reaches back so far.
-    fn after(&self, offset: i64) -> Option<&[Entry]> {
-        let end = self.entries.last().map_or(self.start, |entry| entry.end);
+    fn after(&self, offset: i64) -> Option<Vec<Entry>> {
+        let end = self.entries.back().map_or(self.start, |entry| entry.end);
         if offset < self.start || offset > end {
             return None;
         }
         let skip = self.entries.partition_point(|entry| entry.end <= offset);
-        Some(&self.entries[skip..])
+        Some(self.entries.range(skip..).copied().collect())
     }
 }
 
@@ -43,6 +52,17 @@ pub(super) struct Attached {
     /// The last offset it has acknowledged.
     pub(super) acked: i64,
     heard_at: Time,
+    /// What it is being sent first, and the commands that wait behind that.
+    first: Option<(Box<Snapshot>, Vec<Entry>)>,
+}
+
+impl Attached {
+    fn send(&mut self, entry: Entry, out: &mut Vec<Effect>) {
+        match &mut self.first {
+            Some((_, behind)) => behind.push(entry),
+            None => out.push(Effect::Send(self.conn, Stream::Data(entry))),
+        }
+    }
 }
 
 /// The state of the link to the primary.
@@ -62,6 +82,8 @@ pub(super) struct Upstream {
     /// What a partial resync may start from; `None` once a full one has begun.
     cached: bool,
     pub(super) heard_at: Option<Time>,
+    /// Turns of the cron for which a handshake has gone unanswered.
+    unanswered: u64,
     apply_at: Time,
 }
 
@@ -69,6 +91,12 @@ impl Redis {
     /// The state of the link in one word, for people and for conditions.
     pub fn link_is_up(&self) -> bool {
         self.upstream.as_ref().is_some_and(|upstream| upstream.link == Link::Up)
+    }
+
+    /// It waits for an answer, or for a full resync.
+    pub fn waits(&self) -> bool {
+        let waits = |upstream: &Upstream| matches!(upstream.link, Link::Dialing | Link::Syncing);
+        self.upstream.as_ref().is_some_and(waits)
     }
 
     /// It is a replica.
@@ -87,36 +115,25 @@ impl Redis {
         };
         self.offset += len;
         let entry = Entry { end: self.offset, write };
-        backlog.entries.push(entry);
-        for attached in &self.attached {
-            out.push(Effect::Send(attached.conn, Stream::Data(entry)));
-        }
+        backlog.push(entry, self.setup.backlog_bytes);
+        self.attached.iter_mut().for_each(|attached| attached.send(entry, out));
     }
 
     /// `REPLICAOF NO ONE`.
-    pub(super) fn promote(&mut self, out: &mut Vec<Effect>) {
+    pub fn promote(&mut self, out: &mut Vec<Effect>) {
         let Some(upstream) = self.upstream.take() else {
             return;
         };
         if upstream.link != Link::Down {
             out.push(Effect::Send(upstream.conn, Stream::Closed));
         }
-        let dropped = self.unapplied.len();
+        let (history, offset, dropped) = (self.replid, self.offset, self.unapplied.len());
         self.unapplied.clear();
-        self.replid2 = Some(self.replid);
-        self.second_offset = self.offset + 1;
+        self.replid2 = Some(history);
+        self.second_offset = offset + 1;
         self.replid = ReplId(self.rng.id());
         self.drop_attached(out);
-        out.push(Effect::Note(format!(
-            "Redis is a primary now, history {} left at offset {}{}",
-            short(self.replid2),
-            self.offset,
-            if dropped > 0 {
-                format!(", {dropped} commands that were read are dropped")
-            } else {
-                String::new()
-            }
-        )));
+        out.push(Effect::Note(Note::Promoted { history, offset, dropped }));
     }
 
     /// `REPLICAOF` the other machine.
@@ -129,15 +146,22 @@ impl Redis {
             conn: 0,
             cached: true,
             heard_at: None,
+            unanswered: 0,
             apply_at: Time(0),
         });
-        out.push(Effect::Note(format!(
-            "Redis is a replica now, with {} writes, history {} up to offset {}",
-            self.data.len(),
-            short(Some(self.replid)),
-            self.offset
-        )));
-        self.dial(out);
+        let holds = self.data.len();
+        let (history, offset) = (self.replid, self.offset);
+        out.push(Effect::Note(Note::Following { holds, history, offset }));
+        self.dial_soon(out);
+    }
+
+    /// At once since Redis 6.2, at the next turn of the cron before.
+    fn dial_soon(&mut self, out: &mut Vec<Effect>) {
+        if self.setup.version >= Version::V6_2 {
+            self.dial(out);
+        } else if let Some(upstream) = &mut self.upstream {
+            upstream.link = Link::Down;
+        }
     }
 
     fn dial(&mut self, out: &mut Vec<Effect>) {
@@ -147,7 +171,8 @@ impl Redis {
         };
         upstream.link = Link::Dialing;
         upstream.conn = conn;
-        let wanted = upstream.cached.then_some((self.replid, self.offset));
+        upstream.unanswered = 0;
+        let wanted = upstream.cached.then(|| Box::new((self.replid, self.offset)));
         out.push(Effect::Dial(conn, wanted));
     }
 
@@ -181,30 +206,22 @@ impl Redis {
     }
 
     /// Somebody wants to replicate from here.
-    fn serve(
-        &mut self,
-        now: Time,
-        conn: ConnId,
-        wanted: Option<(ReplId, i64)>,
-        out: &mut Vec<Effect>,
-    ) {
+    fn serve(&mut self, now: Time, conn: ConnId, wanted: Wanted, out: &mut Vec<Effect>) {
+        let wanted = wanted.map(|wanted| *wanted);
         if self.is_loading() || (self.upstream.is_some() && !self.link_is_up()) {
             out.push(Effect::Send(conn, Stream::Later));
             return;
         }
-        let attached = Attached { conn, acked: 0, heard_at: now };
+        let mut attached = Attached { conn, acked: 0, heard_at: now, first: None };
         let partial = wanted.and_then(|(replid, offset)| {
             let known = replid == self.replid
                 || (Some(replid) == self.replid2 && offset < self.second_offset);
             let backlog = self.backlog.as_ref().filter(|_| known)?;
-            backlog.after(offset).map(<[Entry]>::to_vec)
+            backlog.after(offset)
         });
         if let Some(entries) = partial {
             self.synced.1 += 1;
-            out.push(Effect::Note(format!(
-                "Redis lets the other one continue, with {} commands",
-                entries.len()
-            )));
+            out.push(Effect::Note(Note::GrantsPartial { commands: entries.len() }));
             out.push(Effect::Send(conn, Stream::Continue(self.replid)));
             for entry in entries {
                 out.push(Effect::Send(conn, Stream::Data(entry)));
@@ -217,23 +234,27 @@ impl Redis {
                 self.second_offset = -1;
                 self.backlog = Some(Backlog::new(self.offset));
             }
-            out.push(Effect::Note(format!(
-                "Redis begins a full resync of the other one, {} writes; asked for {}",
-                self.data.len(),
-                match wanted {
-                    Some((replid, offset)) =>
-                        format!("{} from {}", short(Some(replid)), offset + 1),
-                    None => "everything".to_string(),
-                }
-            )));
+            out.push(Effect::Note(Note::GrantsFull { writes: self.data.len(), wanted }));
             out.push(Effect::Send(conn, Stream::FullResync));
-            out.push(Effect::Send(conn, Stream::Payload(self.snapshot())));
+            out.push(Effect::At(now + self.setup.transfer, Message::Sent(conn)));
+            attached.first = Some((self.payload(), Vec::new()));
         }
         self.attached.push(attached);
     }
 
+    /// A process that dies before it has sent the last byte has sent nothing.
+    pub(super) fn sent_everything(&mut self, conn: ConnId, out: &mut Vec<Effect>) {
+        let receiver = self.attached.iter_mut().find(|attached| attached.conn == conn);
+        if let Some((snapshot, behind)) = receiver.and_then(|attached| attached.first.take()) {
+            out.push(Effect::Send(conn, Stream::Payload(snapshot)));
+            for entry in behind {
+                out.push(Effect::Send(conn, Stream::Data(entry)));
+            }
+        }
+    }
+
     fn hear_upstream(&mut self, now: Time, conn: ConnId, stream: Stream, out: &mut Vec<Effect>) {
-        let (low, high) = self.apply_us;
+        let (low, high) = self.setup.apply_us;
         let delay = Duration::from_micros(self.rng.between(low, high));
         let Some(upstream) = self.upstream.as_mut().filter(|up| up.conn == conn) else {
             return;
@@ -242,14 +263,15 @@ impl Redis {
         match stream {
             Stream::Continue(replid) => {
                 upstream.link = Link::Up;
-                if replid != self.replid {
+                let of_another = replid != self.replid;
+                if of_another {
                     self.replid2 = Some(self.replid);
                     self.second_offset = self.offset + 1;
                     self.replid = replid;
                     self.drop_attached(out);
                 }
                 self.backlog.get_or_insert(Backlog::new(self.offset));
-                out.push(Effect::Note("Redis continues as a replica".to_string()));
+                out.push(Effect::Note(Note::Continues { of_another }));
             }
             Stream::FullResync => {
                 upstream.link = Link::Syncing;
@@ -258,49 +280,59 @@ impl Redis {
                 self.drop_attached(out);
             }
             Stream::Payload(snapshot) => {
-                upstream.link = Link::Up;
                 upstream.cached = true;
-                self.load(snapshot, out);
+                self.load(now, *snapshot, out);
             }
             Stream::Later => {
                 upstream.link = Link::Down;
                 out.push(Effect::Send(conn, Stream::Closed));
             }
             Stream::Data(entry) => {
-                self.unapplied.push_back(entry);
                 upstream.apply_at = upstream.apply_at.max(now + delay);
-                out.push(Effect::At(upstream.apply_at, Message::Apply));
+                self.unapplied.push_back((entry, upstream.apply_at));
             }
             Stream::Psync(_) | Stream::Ack(_) | Stream::Closed => {}
         }
     }
 
-    fn load(&mut self, snapshot: Snapshot, out: &mut Vec<Effect>) {
-        let kept: BTreeSet<WriteId> = snapshot.data.iter().copied().collect();
-        let lost: Vec<WriteId> = std::mem::take(&mut self.data)
-            .into_iter()
-            .filter(|write| !kept.contains(write))
-            .collect();
-        out.push(Effect::Note(format!(
-            "Redis has received everything: {} writes, {} of its own are gone",
-            snapshot.data.len(),
-            lost.len()
-        )));
-        out.push(Effect::Overwritten { lost, with_nothing: snapshot.data.is_empty() });
-        self.rdb = Some(snapshot.clone());
+    /// The new data is here: the old is gone, and the new is being loaded.
+    fn load(&mut self, now: Time, snapshot: Snapshot, out: &mut Vec<Effect>) {
+        let lost = self.data.without(&snapshot.data);
+        let (writes, with_nothing) = (snapshot.data.len(), snapshot.data.is_empty());
+        out.push(Effect::Note(Note::Received { writes, lost: lost.len() }));
+        out.push(Effect::Overwritten { lost, with_nothing });
+        // The file it came in stays, also where nothing is ever saved.
+        if self.setup.persistence != Persistence::Aof {
+            self.files.replace(snapshot.clone());
+        }
         self.data = snapshot.data;
-        self.replid = snapshot.replid;
+        self.replid = snapshot.replid.unwrap_or(self.replid);
         self.offset = snapshot.offset;
         self.replid2 = None;
         self.second_offset = -1;
         self.unapplied.clear();
         self.backlog = Some(Backlog::new(self.offset));
+        let (low, high) = self.setup.load_us;
+        let load = Duration::from_micros(self.rng.between(low, high));
+        self.loading = true;
+        out.push(Effect::At(now + load, Message::Loaded));
     }
 
-    /// One command per call: each was given a time of its own.
-    pub(super) fn apply_due(&mut self, out: &mut Vec<Effect>) {
-        if let Some(entry) = self.unapplied.pop_front() {
+    /// Applies what was read and has had its time.
+    pub(super) fn apply_due(&mut self, now: Time, out: &mut Vec<Effect>) {
+        while let Some((entry, _)) = self.unapplied.front().copied().filter(|(_, at)| *at <= now) {
+            if self.loading {
+                return;
+            }
+            self.unapplied.pop_front();
             self.apply(entry, out);
+        }
+    }
+
+    /// What a full resync brought has been loaded: the stream goes on behind it.
+    pub(super) fn begin_stream(&mut self) {
+        if let Some(upstream) = self.upstream.as_mut().filter(|up| up.link == Link::Syncing) {
+            upstream.link = Link::Up;
         }
     }
 
@@ -308,11 +340,9 @@ impl Redis {
         self.data.extend(entry.write);
         self.offset = entry.end;
         if let Some(backlog) = &mut self.backlog {
-            backlog.entries.push(entry);
+            backlog.push(entry, self.setup.backlog_bytes);
         }
-        for attached in &self.attached {
-            out.push(Effect::Send(attached.conn, Stream::Data(entry)));
-        }
+        self.attached.iter_mut().for_each(|attached| attached.send(entry, out));
     }
 
     fn closed(&mut self, conn: ConnId, out: &mut Vec<Effect>) {
@@ -321,12 +351,13 @@ impl Redis {
         if self.upstream.as_ref().filter(ours).is_none() {
             return;
         }
-        while let Some(entry) = self.unapplied.pop_front() {
-            self.apply(entry, out);
+        while let Some((entry, _)) = self.unapplied.pop_front() {
+            if !self.loading {
+                self.apply(entry, out);
+            }
         }
-        out.push(Effect::Note("Redis lost the link to its primary".to_string()));
-        // At once, since Redis 6.2; each second after that.
-        self.dial(out);
+        out.push(Effect::Note(Note::LinkLost));
+        self.dial_soon(out);
     }
 
     fn drop_attached(&mut self, out: &mut Vec<Effect>) {
@@ -337,16 +368,24 @@ impl Redis {
 
     pub(super) fn cron(&mut self, now: Time, out: &mut Vec<Effect>) {
         out.push(Effect::At(now + CRON_PERIOD, Message::Cron));
-        if now.since(self.saved_at) >= self.save_interval {
-            self.saved_at = now;
-            self.save_now();
-        }
+        self.save_due(now);
         let silent = |at: Option<Time>| at.is_none_or(|at| now.since(at) > REPL_TIMEOUT);
-        match &self.upstream {
+        match &mut self.upstream {
             Some(upstream) if upstream.link == Link::Down => self.dial(out),
-            Some(upstream) if upstream.link == Link::Up && silent(upstream.heard_at) => {
-                out.push(Effect::Send(upstream.conn, Stream::Closed));
+            Some(upstream) if upstream.link == Link::Dialing => {
+                upstream.unanswered += 1;
+                if upstream.unanswered > REPL_TIMEOUT.as_secs() {
+                    out.push(Effect::Note(Note::LinkSilent));
+                    self.dial(out);
+                }
+            }
+            Some(upstream)
+                if matches!(upstream.link, Link::Up | Link::Syncing)
+                    && silent(upstream.heard_at) =>
+            {
                 let conn = upstream.conn;
+                out.push(Effect::Send(conn, Stream::Closed));
+                out.push(Effect::Note(Note::LinkSilent));
                 self.closed(conn, out);
             }
             Some(upstream) if upstream.link == Link::Up => {
@@ -372,8 +411,4 @@ impl Redis {
             self.attached.retain(|attached| attached.conn != conn);
         }
     }
-}
-
-fn short(replid: Option<ReplId>) -> String {
-    replid.map_or_else(|| "none".to_string(), |id| id.to_string().chars().take(6).collect())
 }

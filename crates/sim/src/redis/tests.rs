@@ -1,9 +1,10 @@
 use super::*;
 
 const NOW: Time = Time(1_000_000);
+const LATER: Time = Time(2_000_000);
 
 fn started(host: HostId) -> Redis {
-    let mut redis = Redis::new(host);
+    let mut redis = Redis::new(host, Setup::default());
     redis.start(NOW, Boot::Empty, Rng::new(host as u64), &mut Vec::new());
     redis
 }
@@ -26,10 +27,9 @@ fn exchange(a: &mut Redis, b: &mut Redis, from_a: Vec<Effect>, from_b: Vec<Effec
         let from_a: Vec<Effect> = to_a.drain(..).flat_map(|e| receive(a, e)).collect();
         (to_a, to_b) = (from_b, from_a);
     }
+    // Long enough for everything that was read to be applied, and loaded.
     for redis in [a, b] {
-        while !redis.unapplied.is_empty() {
-            give(redis, Message::Apply);
-        }
+        redis.handle(LATER, Message::Loaded, &mut Vec::new());
     }
 }
 
@@ -41,14 +41,18 @@ fn receive(redis: &mut Redis, effect: Effect) -> Vec<Effect> {
     }
 }
 
+fn held(redis: &Redis) -> Vec<WriteId> {
+    redis.data.iter().collect()
+}
+
 fn follow(replica: &mut Redis, source: &mut Redis) {
     let effects = give(replica, Message::Query { session: 1, query: Query::Follow });
     exchange(source, replica, Vec::new(), effects);
 }
 
 fn write(primary: &mut Redis, replica: &mut Redis, id: WriteId) {
-    let effects = give(primary, Message::Write(id));
-    assert!(effects.contains(&Effect::Client(id, Answer::Ok)));
+    let effects = give(primary, Message::Write(Origin::Address, id));
+    assert!(effects.contains(&Effect::Client(Origin::Address, id, Answer::Ok)));
     exchange(primary, replica, effects, Vec::new());
 }
 
@@ -57,7 +61,7 @@ fn pair() -> (Redis, Redis) {
     a.seed_data([7, 8]);
     follow(&mut b, &mut a);
     assert!(b.link_is_up());
-    assert_eq!(b.data, [7, 8]);
+    assert_eq!(held(&b), [7, 8]);
     (a, b)
 }
 
@@ -65,7 +69,7 @@ fn pair() -> (Redis, Redis) {
 fn the_first_replica_gets_everything_and_then_the_stream() {
     let (mut a, mut b) = pair();
     write(&mut a, &mut b, 1);
-    assert_eq!(b.data, [7, 8, 1]);
+    assert_eq!(held(&b), [1, 7, 8]);
     assert_eq!(a.position(), b.position());
 }
 
@@ -87,9 +91,9 @@ fn an_old_primary_in_step_continues() {
     let (mut a, mut b) = pair();
     write(&mut a, &mut b, 1);
     ask(&mut b, Query::Promote);
-    give(&mut b, Message::Write(2));
+    give(&mut b, Message::Write(Origin::Address, 2));
     follow(&mut a, &mut b);
-    assert_eq!(a.data, [7, 8, 1, 2]);
+    assert_eq!(held(&a), [1, 2, 7, 8]);
     assert_eq!(a.position(), b.position());
 }
 
@@ -97,10 +101,10 @@ fn an_old_primary_in_step_continues() {
 fn an_old_primary_with_a_tail_is_overwritten() {
     let (mut a, mut b) = pair();
     ask(&mut b, Query::Promote);
-    give(&mut a, Message::Write(3));
-    give(&mut b, Message::Write(4));
+    give(&mut a, Message::Write(Origin::Address, 3));
+    give(&mut b, Message::Write(Origin::Address, 4));
     follow(&mut a, &mut b);
-    assert_eq!(a.data, [7, 8, 4]);
+    assert_eq!(held(&a), [4, 7, 8]);
     assert_eq!(a.info(NOW).master_replid2, None);
 }
 
@@ -109,7 +113,7 @@ fn a_primary_restarted_from_its_file_lets_a_replica_continue_that_is_not_ahead()
     let (mut a, mut b) = pair();
     write(&mut a, &mut b, 1);
     a.save_now();
-    a.start(NOW, Boot::Rdb, Rng::new(9), &mut Vec::new());
+    a.start(NOW, Boot::File, Rng::new(9), &mut Vec::new());
     give(&mut a, Message::Loaded);
     let link = b.upstream.as_ref().unwrap().conn;
     let effects = give(&mut b, Message::Stream(link, Stream::Closed));
@@ -122,9 +126,12 @@ fn a_primary_restarted_from_its_file_lets_a_replica_continue_that_is_not_ahead()
 #[test]
 fn a_replica_refuses_writes_and_a_paused_primary_holds_them() {
     let (mut a, mut b) = pair();
-    assert_eq!(give(&mut b, Message::Write(5)), [Effect::Client(5, Answer::ReadOnly)]);
+    assert_eq!(
+        give(&mut b, Message::Write(Origin::Address, 5)),
+        [Effect::Client(Origin::Address, 5, Answer::ReadOnly)]
+    );
     ask(&mut a, Query::PauseWrites(Duration::from_secs(1)));
-    assert_eq!(give(&mut a, Message::Write(6)), []);
+    assert_eq!(give(&mut a, Message::Write(Origin::Address, 6)), []);
     let effects = give(&mut a, Message::Query { session: 1, query: Query::ResumeWrites });
-    assert!(effects.contains(&Effect::Client(6, Answer::Ok)));
+    assert!(effects.contains(&Effect::Client(Origin::Address, 6, Answer::Ok)));
 }

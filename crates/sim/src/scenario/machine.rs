@@ -12,7 +12,7 @@ pub(super) fn power(story: &mut Story) {
     story.within(ms(400), "the standby has the address", served_by_b);
     story.wait(ms(3_000));
     story.outage_at_most(ms(400));
-    story.happens(Fault::PowerOn(A, Boot::Rdb, ms(300), ms(200)));
+    story.happens(Fault::PowerOn(A, Boot::File, ms(300), ms(200)));
     story.within(ms(8_000), "the old primary replicates", a_replicates);
     story.ends_well();
 }
@@ -39,8 +39,8 @@ pub(super) fn power_of_both(story: &mut Story) {
     story.happens(Fault::PowerOff(A));
     story.happens(Fault::PowerOff(B));
     story.wait(ms(2_000));
-    story.happens(Fault::PowerOn(A, Boot::Rdb, ms(300), ms(200)));
-    story.happens(Fault::PowerOn(B, Boot::Rdb, ms(350), ms(300)));
+    story.happens(Fault::PowerOn(A, Boot::File, ms(300), ms(200)));
+    story.happens(Fault::PowerOn(B, Boot::File, ms(350), ms(300)));
     story.within(ms(10_000), "one has the address", |world| world.serving().is_some());
     story.wait(crate::swarm::SETTLE);
     story.holds("everything is as it must be", |world| crate::checkers::missing(world).is_none());

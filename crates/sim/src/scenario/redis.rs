@@ -11,7 +11,7 @@ pub(super) fn crash(story: &mut Story) {
     story.within(ms(15), "the standby has the address", served_by_b);
     story.wait(ms(1_000));
     story.outage_at_most(ms(15));
-    story.happens(Fault::StartRedis(A, Boot::Rdb));
+    story.happens(Fault::StartRedis(A, Boot::File));
     story.within(ms(5_000), "the old primary replicates", a_replicates);
     story.ends_well();
 }
@@ -23,7 +23,7 @@ pub(super) fn crash_of_a_large_one(story: &mut Story) {
     story.within(ms(20), "the standby has the address", served_by_b);
     story.wait(ms(1_000));
     story.outage_at_most(ms(20));
-    story.happens(Fault::StartRedis(A, Boot::Rdb));
+    story.happens(Fault::StartRedis(A, Boot::File));
     story.ends_well();
 }
 
@@ -63,7 +63,7 @@ pub(super) fn standby_down(story: &mut Story) {
     story.pair();
     story.happens(Fault::KillRedis(B, ms(1)));
     story.always(ms(4_000), "A has the address", served_by_a);
-    story.happens(Fault::StartRedis(B, Boot::Rdb));
+    story.happens(Fault::StartRedis(B, Boot::File));
     story.within(ms(5_000), "it replicates again", b_replicates);
     story.no_failover();
     story.outage_at_most(ms(15));
@@ -75,11 +75,11 @@ pub(super) fn failover_and_back(story: &mut Story) {
     story.pair();
     story.happens(Fault::KillRedis(A, ms(1)));
     story.within(ms(15), "B has the address", served_by_b);
-    story.plans(ms(500), Fault::StartRedis(A, Boot::Rdb));
+    story.plans(ms(500), Fault::StartRedis(A, Boot::File));
     story.ends_well();
     story.happens(Fault::KillRedis(B, ms(1)));
     story.within(ms(15), "A has the address", served_by_a);
-    story.plans(ms(500), Fault::StartRedis(B, Boot::Rdb));
+    story.plans(ms(500), Fault::StartRedis(B, Boot::File));
     story.ends_well();
     story.outage_at_most(ms(15));
 }
