@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("keepair-linux", &["keepair-core", "keepair-wire"]),
     ("keepair-sim", &["keepair-conf", "keepair-core", "keepair-wire"]),
     ("keepair-lab", &[]),
+    ("keepair-model", &[]),
     ("keepair", &["keepair-conf", "keepair-core", "keepair-linux", "keepair-wire"]),
 ];
 
