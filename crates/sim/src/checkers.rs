@@ -202,6 +202,13 @@ facts! {
         host: HostId,
         /// Its clocks stood still with it.
         clock_stood: bool,
+        /// So many frames came meanwhile and were not kept.
+        missed: usize,
+    },
+    /// A socket of the daemon, which does not read it, has no room for a datagram.
+    SocketFull {
+        /// Where.
+        host: HostId,
     },
     /// A fault is about to happen.
     Fault(&'a Fault),

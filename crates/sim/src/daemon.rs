@@ -261,7 +261,7 @@ impl World {
         }
         if let Some(socket) = Daemon::socket(&input) {
             if daemon.datagrams[socket] >= SOCKET_ROOM {
-                return;
+                return self.see(&Fact::SocketFull { host });
             }
             daemon.datagrams[socket] += 1;
         }
@@ -287,6 +287,7 @@ impl World {
             if result.is_ok() {
                 self.hosts[host].persisted = Some(persisted);
             }
+            self.see(&Fact::Answered { host, step: Done::Persist, result: &result });
             self.daemon_input(host, run, None, Input::ActionDone(Done::Persist, result));
         }
     }

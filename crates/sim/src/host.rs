@@ -80,6 +80,8 @@ pub struct Freeze {
     pub clock_stands: bool,
     /// So many frames that come in meanwhile are kept for it.
     pub room: usize,
+    /// So many were not.
+    pub lost: usize,
     /// What would have happened in it meanwhile, in order.
     pub(crate) missed: Vec<Event>,
 }

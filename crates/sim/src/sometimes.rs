@@ -81,7 +81,6 @@ situations! {
     TimerLate "a timer was late",
     SocketFull "a socket ran full while its daemon was stopped",
     ArpStale "the client's ARP cache was stale",
-    ArpAsked "the client asked who has the address",
     AddressInUse "a probe found the address in use",
     CutOffFollowed "a cut-off primary made its Redis a replica",
     LocalRefused "a cut-off machine refused a local write",

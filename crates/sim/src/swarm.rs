@@ -138,14 +138,20 @@ impl Plan {
         self.run_to_end(true)
     }
 
-    fn run_to_end(&self, told: bool) -> World {
+    /// The world in which it takes place, before anything has happened.
+    pub fn begin(&self) -> World {
         let mut world = World::new(self.options.clone());
-        world.trace.told = told;
         world.begin_pair(self.primary);
         world.swarm.style = Some(self.style);
         world.swarm.plan = Some(Box::new(self.clone()));
         world.swarm.settle_by = Time(0) + SETTLE;
         world.schedule(Time(0) + LOOK, Event::Swarm(Turn::Look));
+        world
+    }
+
+    fn run_to_end(&self, told: bool) -> World {
+        let mut world = self.begin();
+        world.trace.told = told;
         while !world.swarm.ended && world.violations.is_empty() {
             world.step();
         }

@@ -218,6 +218,7 @@ impl World {
         };
         if from_outside {
             let Some(left) = freeze.room.checked_sub(1) else {
+                freeze.lost += 1;
                 return None;
             };
             freeze.room = left;

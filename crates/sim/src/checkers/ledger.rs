@@ -83,7 +83,7 @@ impl Ledger {
                 self.acknowledged(world, *host, *write);
             }
             Fact::Fault(fault) => self.fault(world, fault),
-            Fact::Thawed { host, clock_stood: true } => self.woke_at[*host] = Some(world.now),
+            Fact::Thawed { host, clock_stood: true, .. } => self.woke_at[*host] = Some(world.now),
             Fact::Admits { host } => self.unguarded[*host] = !guarded(world, *host),
             Fact::Overwritten { host, lost, .. } => self.overwritten(world, *host, lost),
             Fact::Answered { host, step: Done::AddVips, result: Ok(()) } if world.overlapping() => {

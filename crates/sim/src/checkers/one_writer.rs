@@ -42,7 +42,7 @@ impl Checker for OneWriter {
     }
 
     fn see(&mut self, world: &World, fact: &Fact<'_>) -> Result<(), String> {
-        if let Fact::Thawed { host, clock_stood: true } = fact {
+        if let Fact::Thawed { host, clock_stood: true, .. } = fact {
             self.woke_at[*host] = Some(world.now);
         }
         let clock = |host: HostId| world.hosts[host].clock.read(world.now);

@@ -181,7 +181,8 @@ impl World {
     fn freeze(&mut self, id: HostId, length: Duration, clock_stands: bool, room: usize) {
         let host = &mut self.hosts[id];
         if host.lives() {
-            host.freeze = Some(Freeze { since: self.now, clock_stands, room, missed: Vec::new() });
+            host.freeze =
+                Some(Freeze { since: self.now, clock_stands, room, lost: 0, missed: Vec::new() });
             let life = host.life;
             self.schedule(self.now + length, Event::Thaws { host: id, life });
         }
@@ -202,7 +203,8 @@ impl World {
         }
         self.say(&id, format_args!("goes on"));
         self.attend();
-        self.see(&Fact::Thawed { host: id, clock_stood: freeze.clock_stands });
+        let (clock_stood, missed) = (freeze.clock_stands, freeze.lost);
+        self.see(&Fact::Thawed { host: id, clock_stood, missed });
         for event in freeze.missed {
             self.schedule(now, event);
         }

@@ -50,6 +50,7 @@ impl Watch {
         Kind::Performs,
         Kind::Redis,
         Kind::RedisEnds,
+        Kind::SocketFull,
         Kind::Thawed,
         Kind::Told,
     ];
@@ -94,7 +95,11 @@ impl Watch {
             }
             Fact::Lost { farewell: true, .. } => self.note(Situation::FarewellLost),
             Fact::Lost { .. } => self.note(Situation::AdvertLost),
-            Fact::Thawed { host, clock_stood } => {
+            Fact::SocketFull { .. } => self.note(Situation::SocketFull),
+            Fact::Thawed { host, clock_stood, missed } => {
+                if *missed > 0 {
+                    self.note(Situation::FrozenDropped);
+                }
                 let kernel = &world.hosts[*host].kernel;
                 let open = world.hosts[*host].fence_left(world.now).is_some();
                 if kernel.has_any() && open && *clock_stood {
