@@ -48,6 +48,8 @@ pub enum Event {
     TookOver(Failover),
     /// Redis is told to replicate from the peer.
     Following,
+    /// Nothing came of the peer's synchronisation for long: Redis is told to ask for a new one.
+    FollowingAnew,
     /// Redis is a replica now, and what only this machine holds will be overwritten.
     OwnTail {
         /// Of the stream; `None` when nothing tells.
@@ -118,6 +120,7 @@ impl Event {
     pub fn level(&self) -> Level {
         match self {
             Event::TakeoverFailed { .. }
+            | Event::FollowingAnew
             | Event::Problem(_)
             | Event::RedisLost(_)
             | Event::TimerLate { .. }
@@ -149,6 +152,12 @@ impl fmt::Display for Event {
                 Ok(())
             }
             Event::Following => write!(f, "told Redis to replicate from the peer"),
+            Event::FollowingAnew => {
+                write!(
+                    f,
+                    "nothing has come of the peer's synchronisation for long: asked for a new one"
+                )
+            }
             Event::OwnTail { bytes: Some(bytes) } => {
                 write!(f, "up to {bytes} bytes of the stream are only here and will be overwritten")
             }

@@ -648,9 +648,10 @@ impl Node {
                 } else {
                     self.unheard_right = None;
                 }
-                let again = gate_open || fence_open;
-                self.close_again_at = again.then_some(now + CLOSE_AGAIN_AFTER);
+                let refused = result.is_err();
                 self.leave_step_done(now, done, result, out);
+                let again = gate_open || fence_open || (refused && self.leaves_unshut());
+                self.close_again_at = again.then_some(now + CLOSE_AGAIN_AFTER);
             }
         }
     }

@@ -1,9 +1,10 @@
 //! A node in a world that the input makes up: time, both machines, the kernel, the peer and Redis.
 //!
 //! The bytes are a configuration, what an earlier run left, and then one step after the other, as
-//! [`Scene::step`] reads them. In an honest world each action is answered once and in order, though
-//! perhaps late or with a refusal; in a dishonest one anything is answered any time. [`promises`]
-//! says what must hold in which.
+//! [`Scene::step`] reads them. An honest world is one that `linux::reactor` could be in: inputs wait
+//! in one queue, and the answer to an action comes behind what waited already, perhaps late, perhaps
+//! a refusal. In a dishonest one anything is answered at any time, or never. [`promises`] says what
+//! must hold in which.
 //!
 //! `FUZZ_TRACE=1` in the environment prints inputs and actions as they come.
 
@@ -56,8 +57,10 @@ struct Scene<'a> {
     now: Time,
     config: Config,
     node: Node,
-    /// What the executor owes the node, in order.
-    owed: VecDeque<Input>,
+    /// What the node is still to be told, in order.
+    inputs: VecDeque<Input>,
+    /// Further inputs come before those that wait are worked off.
+    holding: bool,
     /// The disk is slower: it answers by itself.
     persists: usize,
     /// Sent to the local Redis and not answered yet.
@@ -85,7 +88,8 @@ impl<'a> Scene<'a> {
             honest,
             now,
             kernel,
-            owed: VecDeque::new(),
+            inputs: VecDeque::new(),
+            holding: false,
             persists: 0,
             asked: VecDeque::new(),
             connecting: false,
@@ -97,18 +101,49 @@ impl<'a> Scene<'a> {
             // Where the right is still alive the earlier run also left the addresses.
             scene.kernel.inherit(now + left);
         }
-        scene.feed(Input::Started(remains));
+        scene.tell(Input::Started(remains));
         scene
+    }
+
+    /// Something happens that the node is to be told.
+    fn tell(&mut self, input: Input) {
+        if !self.honest {
+            self.feed(input);
+            return;
+        }
+        self.inputs.push_back(input);
+        if !self.holding {
+            self.work_off();
+        }
+    }
+
+    /// The next input that waits.
+    fn work_off_one(&mut self) {
+        if let Some(input) = self.inputs.pop_front() {
+            self.feed(input);
+        }
+    }
+
+    /// All inputs that wait, and those they lead to.
+    fn work_off(&mut self) {
+        self.holding = false;
+        while !self.inputs.is_empty() {
+            self.work_off_one();
+        }
+    }
+
+    /// All inputs that wait, while time passes between each and the next.
+    fn work_off_slowly(&mut self, pause: Duration) {
+        for _ in 0..self.inputs.len() {
+            self.work_off_one();
+            self.now = self.now + pause;
+        }
+        self.work_off();
     }
 
     /// Hands an input to the node and performs what it asks for.
     fn feed(&mut self, input: Input) {
         self.fed += 1;
-        if let Input::Operator(Operator::Reload(config)) = &input {
-            // The executor first, then the core.
-            self.kernel.reload(config);
-            self.config = (**config).clone();
-        }
         trace(|| format!("{} {input:?}", self.now));
         self.promises.hears(&input, &self.node);
         let mut actions = Actions::new();
@@ -119,14 +154,14 @@ impl<'a> Scene<'a> {
             self.promises.performs(self.now, &action, &self.kernel);
             self.perform(action);
         }
-        let waiting = !self.owed.is_empty();
+        let waiting = !self.inputs.is_empty();
         self.promises.rests(self.now, &self.node, &self.kernel, waiting);
     }
 
     /// Performs an action, as `linux::executor` does.
     fn perform(&mut self, action: Action) {
         if let Some((done, result)) = self.kernel.perform(self.now, &action) {
-            self.owed.push_back(Input::ActionDone(done, result));
+            self.inputs.push_back(Input::ActionDone(done, result));
         }
         match action {
             Action::SendReport(report) => self.peer.hears(report),
@@ -144,7 +179,7 @@ impl<'a> Scene<'a> {
             Action::WatchProcess { pid } => self.redis.watched = pid == self.redis.pid(),
             Action::LookAtProcess => {
                 let process = self.redis.look();
-                self.owed.push_back(Input::Redis(RedisInput::Process(process)));
+                self.inputs.push_back(Input::Redis(RedisInput::Process(process)));
             }
             Action::Persist(_) => self.persists += 1,
             _ => {}
@@ -154,19 +189,6 @@ impl<'a> Scene<'a> {
     /// The node has exited, or has lived long enough.
     fn is_over(&self) -> bool {
         self.promises.exited() || self.fed >= INPUTS_MAX
-    }
-
-    /// The next thing that the executor owes.
-    fn deliver(&mut self) {
-        if let Some(input) = self.owed.pop_front() {
-            self.feed(input);
-        }
-    }
-
-    fn deliver_all(&mut self) {
-        while !self.owed.is_empty() {
-            self.deliver();
-        }
     }
 
     /// Time passes up to the deadline, and so much more.
@@ -182,11 +204,14 @@ impl<'a> Scene<'a> {
     /// again, would keep everything else from the processor.
     fn due(&mut self) {
         const MOST: u32 = 3;
+        if self.honest {
+            self.work_off();
+        }
         for _ in 0..MOST {
             if self.node.deadline() > self.now {
                 return;
             }
-            self.feed(Input::Deadline);
+            self.tell(Input::Deadline);
         }
         assert!(self.node.deadline() > self.now, "wants to be woken at once, again and again");
     }
@@ -206,7 +231,7 @@ impl<'a> Scene<'a> {
         if let RedisInput::Lost(_) = input {
             self.asked.clear();
         }
-        self.feed(Input::Redis(input));
+        self.tell(Input::Redis(input));
     }
 
     /// The connection closes.
@@ -215,22 +240,22 @@ impl<'a> Scene<'a> {
             self.asked.clear();
             self.connecting = false;
             self.redis.connected = false;
-            self.feed(Input::Redis(RedisInput::Lost(lost)));
+            self.tell(Input::Redis(RedisInput::Lost(lost)));
         }
     }
 
     /// Told to stop, with a kernel that does as it is told: it must come to an end.
     fn end(&mut self) {
         self.kernel.refuse(0);
-        self.deliver_all();
+        self.work_off();
         if !self.promises.exited() {
-            self.feed(Input::Operator(Operator::Stop));
+            self.tell(Input::Operator(Operator::Stop));
         }
         let patience = self.promises.patience(&self.config);
         let until = self.now + patience;
         while !self.promises.exited() {
             assert!(self.now <= until, "told to stop {patience:?} ago and still there");
-            self.deliver_all();
+            self.work_off();
             self.wake(Duration::ZERO);
         }
         self.promises.has_left(&self.kernel, self.now);

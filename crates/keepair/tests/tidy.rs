@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "keepair",
         &["keepair-conf", "keepair-core", "keepair-linux", "keepair-record", "keepair-wire"],
     ),
+    ("keepair-model", &[]),
 ];
 
 /// Aim for 500, stop at 800.

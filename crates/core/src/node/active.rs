@@ -367,6 +367,11 @@ impl Node {
         }
     }
 
+    /// The address was left, and the kernel has not confirmed it.
+    pub(super) fn leaves_unshut(&self) -> bool {
+        self.leave.as_ref().is_some_and(|leave| !leave.shut)
+    }
+
     /// What the kernel refused to take away or to shut is asked for again. An address that was left is
     /// removed in the end, though it is shut by the fence meanwhile: somebody may flush the rules.
     pub(super) fn advance_removal(&mut self, now: Time, out: &mut Actions) {
@@ -425,8 +430,9 @@ impl Node {
                 };
             }
             (Done::CloseFence, Err(_)) => out.push(Action::RemoveVips),
-            // Neither way worked: say nothing, and let the fence run out before the peer's timer.
-            (_, Err(_)) => self.leave = None,
+            // Neither way worked: say nothing. The fence is tried again, and runs out before the peer's
+            // timer.
+            (_, Err(_)) => {}
         }
     }
 

@@ -151,7 +151,12 @@ impl Node {
 
     /// What the local Redis holds, with the pair's view of it.
     pub(super) fn lineage(&self) -> Lineage {
-        Lineage { generation: self.generation, vouched: self.vouched(), facts: self.own_facts() }
+        let mut facts = self.own_facts();
+        // As it is told to the peer, so that both come to the same end; who is Active looks again
+        // before it gives way.
+        facts.unused &=
+            self.state() == State::Active || self.monitor.info_answered >= self.quiet_info;
+        Lineage { generation: self.generation, vouched: self.vouched(), facts }
     }
 
     /// What the local Redis holds.

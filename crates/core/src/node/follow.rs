@@ -155,12 +155,8 @@ impl Node {
         }
         self.follow.asked_at = Some(now);
         self.follow.link_down_since = Some(now);
-        out.push(Action::Tell(Event::Problem(format!(
-            "nothing has come of {}'s synchronisation for {SYNC_SILENT_MAX_S} s: asked for a new one",
-            self.config.peer().name
-        ))));
+        out.push(Action::Tell(Event::FollowingAnew));
         out.push(Action::AskRedis(Query::Promote));
-        out.push(Action::Tell(Event::Following));
         out.push(Action::AskRedis(Query::Follow));
     }
 

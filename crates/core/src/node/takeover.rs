@@ -21,6 +21,9 @@ const PROBE_ROUNDS: u32 = 3;
 const PROBE_WAIT: Duration = Duration::from_millis(30);
 /// Between two looks at a replica that drains: longer than a round trip on a local network.
 const DRAIN_LOOK: Duration = Duration::from_millis(1);
+/// Bytes that Redis has read and not applied for so long are half a command: the other half will never
+/// come.
+const HALF_A_COMMAND: Duration = Duration::from_millis(4);
 /// In which a machine that left with a living Redis has told where its stream ends.
 const TOLD_WITHIN: Duration = Duration::from_millis(20);
 /// After a failed attempt, and after an address was found in use.
@@ -34,7 +37,7 @@ enum Step {
     /// For answers to duplicate-address probes.
     Probing { rounds_left: u32 },
     /// For every received byte to be applied, as told by INFO asked after the takeover began.
-    Draining { until: Time, info: u64, last: Option<(i64, i64)>, unchanged: u32 },
+    Draining { until: Time, info: u64, last: Option<(i64, i64)>, since: Time },
     /// For the answer to `REPLICAOF NO ONE`.
     Promoting,
     /// For INFO to say `role:master`.
@@ -165,7 +168,7 @@ impl Node {
             self.step(Step::Verifying { until, info }, until);
         } else {
             let until = now + self.config.timing.drain_timeout;
-            self.step(Step::Draining { until, info, last: None, unchanged: 0 }, until);
+            self.step(Step::Draining { until, info, last: None, since: now }, until);
         }
     }
 
@@ -194,14 +197,14 @@ impl Node {
             }
             // Redis is busy with what it has received, and the promotion would be next: it would
             // throw away what still waits in its socket.
-            Step::Draining { info, last, unchanged, .. } if self.monitor.info_answered < info => {
+            Step::Draining { info, last, since, .. } if self.monitor.info_answered < info => {
                 let until = now + self.config.timing.drain_timeout;
-                self.step(Step::Draining { until, info, last, unchanged }, until);
+                self.step(Step::Draining { until, info, last, since }, until);
             }
             Step::Draining { until, .. } if now >= until => self.promote(now, out),
-            Step::Draining { until, last, unchanged, .. } => {
+            Step::Draining { until, last, since, .. } => {
                 let info = self.monitor.demand_info(out);
-                self.step(Step::Draining { until, info, last, unchanged }, until);
+                self.step(Step::Draining { until, info, last, since }, until);
             }
             Step::Promoting => {
                 self.takeover_failed(now, "Redis did not answer REPLICAOF NO ONE".to_string(), out);
@@ -231,30 +234,32 @@ impl Node {
                 self.mark(now, Mark::Promote);
                 self.claim(now, out);
             }
-            Step::Draining { until, info: number, last, unchanged } => {
+            Step::Draining { until, info: number, last, since } => {
                 let Some(info) = &self.monitor.info else {
                     return;
                 };
                 let applied = info.slave_repl_offset.unwrap_or(-1);
                 let read = info.slave_read_repl_offset.unwrap_or(applied);
                 let moved = last != Some((read, applied));
-                let unchanged = if moved { 0 } else { unchanged + 1 };
+                let since = if moved { now } else { since };
+                let unchanged_for = now.since(since);
                 let patience = self.config.timing.drain_timeout;
                 let until = if moved { now + patience } else { until };
                 // A closed link has been read to its end. An open one may still deliver what the
                 // dead primary's kernel had taken over, so it is looked at again. Bytes that were
                 // read and are not applied after several looks are half a command: its other half
                 // will never come.
+                let more = self.leaver_has_more(now, applied);
                 let drained = match (applied == read, self.monitor.link_up()) {
                     (true, false) => true,
-                    (true, true) => unchanged >= 1 && !self.leaver_has_more(now, applied),
-                    (false, _) => unchanged >= 3,
+                    (true, true) => unchanged_for >= DRAIN_LOOK && !more,
+                    (false, _) => unchanged_for >= HALF_A_COMMAND && !more,
                 };
                 if drained {
                     self.promote(now, out);
                 } else {
                     let last = Some((read, applied));
-                    let step = Step::Draining { until, info: number, last, unchanged };
+                    let step = Step::Draining { until, info: number, last, since };
                     self.step(step, now + DRAIN_LOOK);
                 }
             }

@@ -1,24 +1,32 @@
 //! The kernel's side: addresses, fence, source gate. It may refuse anything.
 
+use std::time::Duration;
+
 use keepair_core::Action;
 use keepair_core::config::{Config, Vip};
 use keepair_core::input::{Done, Refused};
 use keepair_core::time::Time;
 
 /// The shortest life the kernel's timer is asked for, as in `linux::executor`.
-const FENCE_LIFE_MIN_US: u64 = 10_000;
+const FENCE_LIFE_MIN: Duration = Duration::from_millis(10);
 
 /// What the kernel has been told.
 #[derive(Debug)]
 pub(super) struct Kernel {
     vips: Vec<Vip>,
+    /// The last thing it was told about the addresses is to add them.
+    pub(super) claimed: bool,
     /// Every virtual address is on the interface.
     pub(super) present: bool,
     /// At least one is.
     pub(super) some_present: bool,
     /// Somebody else took an address off, and the daemon has not yet answered that.
     pub(super) taken: bool,
-    fence_until: Option<Time>,
+    pub(super) fence_until: Option<Time>,
+    /// For an address that a reload has brought: it has no right yet that could be renewed.
+    new_shut: bool,
+    /// The last attempt to say how long the fence stays open failed.
+    pub(super) renewal_refused: bool,
     /// The last attempt to close the fence failed.
     pub(super) close_refused: bool,
     /// The last attempt to take the addresses off failed.
@@ -31,10 +39,13 @@ impl Kernel {
     pub(super) fn new(config: &Config) -> Self {
         Kernel {
             vips: config.vips.clone(),
+            claimed: false,
             present: false,
             some_present: false,
             taken: false,
             fence_until: None,
+            new_shut: false,
+            renewal_refused: false,
             close_refused: false,
             remove_refused: false,
             refusals: 0,
@@ -44,6 +55,7 @@ impl Kernel {
     /// An earlier run left the addresses and a right that lasts until then.
     pub(super) fn inherit(&mut self, until: Time) {
         self.fence_until = Some(until);
+        self.claimed = true;
         self.present = true;
         self.some_present = true;
     }
@@ -70,12 +82,15 @@ impl Kernel {
         self.taken = true;
     }
 
-    /// The executor takes over a configuration, as `linux::executor` does.
+    /// The executor takes over a configuration, as `linux::executor` does: addresses that are gone
+    /// are taken off, rights that are alive stay alive.
     pub(super) fn reload(&mut self, config: &Config) {
-        let all_known = config.vips.iter().all(|vip| self.vips.contains(vip));
-        self.present &= all_known;
-        self.some_present &= config.vips.iter().any(|vip| self.vips.contains(vip));
-        if config.vips.iter().map(|vip| vip.address).ne(self.vips.iter().map(|vip| vip.address)) {
+        let known = |vip: &Vip| self.vips.contains(vip);
+        let (all, some) = (config.vips.iter().all(known), config.vips.iter().any(known));
+        self.present &= all;
+        self.some_present &= some;
+        self.new_shut |= !all;
+        if !some {
             self.fence_until = None;
         }
         self.vips.clone_from(&config.vips);
@@ -102,7 +117,12 @@ impl Kernel {
         }
         match action {
             Action::CloseFence { .. } => self.close_refused = refused,
-            Action::RemoveVips => self.remove_refused = refused,
+            Action::AddVips => self.claimed = true,
+            Action::RemoveVips => {
+                self.claimed = false;
+                self.remove_refused = refused;
+            }
+            Action::OpenFence(_) | Action::RenewFence(_) => self.renewal_refused = refused,
             _ => {}
         }
         if refused {
@@ -118,11 +138,14 @@ impl Kernel {
                 self.some_present = false;
             }
             Action::OpenFence(until) | Action::RenewFence(until) => {
-                let lapsed = done == Done::RenewFence && !self.is_open(now);
-                if lapsed || until < now + core::time::Duration::from_micros(FENCE_LIFE_MIN_US) {
+                let shut = self.new_shut || !self.is_open(now);
+                let lapsed = done == Done::RenewFence && shut;
+                self.renewal_refused = lapsed || until < now + FENCE_LIFE_MIN;
+                if self.renewal_refused {
                     return Some((done, Err(Refused::Lapsed)));
                 }
                 self.fence_until = Some(until);
+                self.new_shut = false;
             }
             _ => self.fence_until = None,
         }

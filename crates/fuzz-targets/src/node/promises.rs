@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use keepair_core::action::Query;
 use keepair_core::config::Config;
-use keepair_core::input::{Operator, RedisInput, Reply};
+use keepair_core::event::{Event, SwitchoverStep};
+use keepair_core::input::{Done, Operator, RedisInput, Reply};
 use keepair_core::status::Status;
 use keepair_core::time::Time;
 use keepair_core::{Action, Input, Node, vrrp};
@@ -26,6 +27,17 @@ const HAND_OVER: Duration = Duration::from_secs(2);
 /// For what is due at once.
 const MOMENT: Duration = Duration::from_millis(100);
 
+/// What the node knows of the virtual addresses here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Vips {
+    /// It has taken them off, or never had them.
+    Left,
+    /// The kernel has said that they are there.
+    Held,
+    /// The kernel has refused to have them there.
+    Refused,
+}
+
 /// What has been promised and seen so far.
 #[derive(Debug)]
 pub(super) struct Promises {
@@ -34,6 +46,12 @@ pub(super) struct Promises {
     /// The longest advert interval it was ever given.
     interval_max: Duration,
     before: State,
+    after: State,
+    vips: Vips,
+    /// In the switchover that is under way the local Redis is to pause writes, ...
+    redis_pauses: bool,
+    /// ... or the fence keeps them from a Redis that can't.
+    holds_writes: bool,
     connected: bool,
     /// What the local Redis last said it is, on this connection.
     role: Option<Role>,
@@ -53,6 +71,10 @@ impl Promises {
             config: config.clone(),
             interval_max: config.advert_interval,
             before: State::Starting,
+            after: State::Starting,
+            vips: Vips::Left,
+            redis_pauses: false,
+            holds_writes: false,
             connected: false,
             role: None,
             advert_at: None,
@@ -81,12 +103,10 @@ impl Promises {
             Input::Redis(RedisInput::Connected) => self.connected = true,
             Input::Redis(RedisInput::Lost(_)) => self.connected = false,
             Input::Redis(RedisInput::Reply(query, reply)) if self.connected => {
-                match (query, reply) {
-                    (Query::Info, Reply::Info(info)) => self.role = info.role,
-                    (Query::Follow, reply) if !matches!(reply, Reply::Error(_)) => self.role = None,
-                    _ => {}
-                }
+                self.hears_reply(*query, reply);
             }
+            Input::ActionDone(Done::AddVips, Ok(())) => self.vips = Vips::Held,
+            Input::ActionDone(Done::AddVips, Err(_)) => self.vips = Vips::Refused,
             Input::Operator(Operator::Stop) => self.told_to_stop = true,
             Input::Operator(Operator::Reload(config)) => {
                 self.config = (**config).clone();
@@ -96,12 +116,40 @@ impl Promises {
         }
     }
 
+    fn hears_reply(&mut self, query: Query, reply: &Reply) {
+        if let Reply::Info(info) = reply
+            && !matches!(query, Query::Ping | Query::Settings)
+        {
+            self.role = info.role;
+        }
+        // What INFO said before no longer holds. A lie about it may go unnoticed.
+        if query == Query::Follow && self.honest && !matches!(reply, Reply::Error(_)) {
+            self.role = None;
+        }
+    }
+
     /// It has answered with actions, which are not performed yet.
     pub(super) fn asks(&mut self, now: Time, actions: &[Action], node: &Node) {
         if self.exited {
             assert!(actions.is_empty(), "it has exited, and asks for {actions:?}");
             assert_eq!(node.deadline(), Time(u64::MAX));
             return;
+        }
+        self.after = node.state();
+        for action in actions {
+            match action {
+                Action::HoldConnections(_) => self.redis_pauses = true,
+                Action::Tell(Event::Switchover(SwitchoverStep::Paused)) => {
+                    self.holds_writes = !self.redis_pauses;
+                }
+                Action::Tell(Event::Switchover(SwitchoverStep::CalledOff(_))) => {
+                    (self.redis_pauses, self.holds_writes) = (false, false);
+                }
+                _ => {}
+            }
+        }
+        if self.after != State::Active {
+            (self.redis_pauses, self.holds_writes) = (false, false);
         }
         assert!(actions.len() <= ACTIONS_MAX, "{} actions", actions.len());
         let exits = actions.contains(&Action::Exit);
@@ -129,27 +177,25 @@ impl Promises {
             }
             Action::OpenFence(until) | Action::RenewFence(until) => {
                 let primary = self.role == Some(Role::Primary);
-                assert!(primary, "clients are let to a Redis that is {:?}", self.role);
+                // What a lie made of one that holds the address shows with the next INFO.
+                let holds = [self.before, self.after].contains(&State::Active);
+                let excused = holds && !self.honest;
+                assert!(primary || excused, "clients are let to a Redis that is {:?}", self.role);
+                // A closed fence is not renewed by renewing it.
+                let opens = matches!(action, Action::OpenFence(_)) && self.honest;
+                assert!(!(opens && self.holds_writes), "it lets writes through before the last");
                 let life = until.since(now);
-                assert!(
-                    life <= vrrp::fence_life(&self.config, self.config.peer().priority.0),
-                    "a right of {life:?}"
-                );
-                if matches!(action, Action::RenewFence(_)) && self.before == State::Active {
-                    // A daemon that dies now must be silent on the address before the peer, which
-                    // counts from the last advert, takes it.
-                    let peer = self.config.peer().priority.0;
-                    let patience = vrrp::active_down(peer, self.config.advert_interval);
-                    let taken_at = self.advert_at.map(|at| at + patience);
-                    assert!(taken_at.is_some_and(|at| *until < at), "{until} of {taken_at:?}");
-                }
+                let longest = vrrp::fence_life(&self.config, self.config.peer().priority.0);
+                assert!(life <= longest, "a right of {life:?}");
             }
+            Action::RemoveVips => self.vips = Vips::Left,
             Action::OpenSource => assert!(self.role.is_some(), "a source nobody looked at"),
             Action::Announce => self.tells_of_vips(kernel),
             Action::SendAdvert(advert) => {
                 self.passes_the_peers_checks(advert);
                 if advert.priority > 0 {
                     self.tells_of_vips(kernel);
+                    self.closes_in_time(now, kernel);
                     self.advert_at = Some(now);
                 } else if self.honest {
                     assert!(!kernel.answers(now), "it says farewell while clients are answered");
@@ -175,6 +221,12 @@ impl Promises {
         if !self.honest {
             return;
         }
+        // Where somebody else took them off, the daemon has to be told first.
+        let there = kernel.present || kernel.taken || waiting;
+        let holds = node.state() == State::Active;
+        assert!(there || !holds, "it holds an address that is not there");
+        let held = !self.holds_writes || waiting || !kernel.answers(now);
+        assert!(held, "writes come through while it waits for the last one");
         let rests = matches!(node.state(), State::Backup | State::Unfit);
         let open = kernel.is_open(now) && !kernel.close_refused;
         assert!(!(rests && open), "it rests and the fence is open");
@@ -203,14 +255,25 @@ impl Promises {
         let [own, peer] = &status.members;
         assert!(own.local && !peer.local && own.heard);
         assert!(status.members.iter().all(|member| member.lag_bytes.is_none_or(|lag| lag >= 0)));
-        assert!(status.members.iter().all(|member| !member.reason.is_empty()));
+        assert!(!own.reason.is_empty());
     }
 
-    /// Nobody is told of an address that is not there. Where somebody else took it off, the daemon
-    /// has to be told first.
+    /// Nobody is told of an address before the kernel has said that it is there, or after it has
+    /// said that it can't be.
     fn tells_of_vips(&self, kernel: &Kernel) {
-        let there = kernel.present || kernel.taken;
+        let there = self.vips == Vips::Held && kernel.claimed;
         assert!(there || !self.honest, "it tells of an address it does not have");
+    }
+
+    /// A daemon that dies right after this advert must be silent on the address before the peer,
+    /// which counts from it, takes over.
+    fn closes_in_time(&self, now: Time, kernel: &Kernel) {
+        let peer = self.config.peer().priority.0;
+        let taken_at = now + vrrp::active_down(peer, self.config.advert_interval);
+        let in_time = kernel.fence_until.is_none_or(|until| until < taken_at);
+        // What the kernel has just refused the node does not know yet.
+        let excused = kernel.renewal_refused || kernel.close_refused || !self.honest;
+        assert!(in_time || excused, "its right outlasts the peer's patience");
     }
 
     fn passes_the_peers_checks(&self, advert: &Advert) {

@@ -226,6 +226,8 @@ impl Redis {
             8 => self.replid2 = draw.byte(),
             9 => self.second_offset = offset(draw),
             10 => self.keys = u64::from(draw.byte()),
+            // Another version is another process.
+            11 if self.connected => {}
             11 => self.old = draw.flag(),
             12 => self.cluster = draw.byte() % 8 == 1,
             13 => self.hangs = draw.flag(),

@@ -43,8 +43,12 @@ impl Scene<'_> {
                 self.due();
             }
             3 => self.live(),
-            4 => self.deliver(),
-            5 => self.deliver_all(),
+            4 if self.honest => self.holding = true,
+            4 => self.work_off_one(),
+            5 => {
+                let pause = self.span();
+                self.work_off_slowly(pause);
+            }
             6 => self.redis_answers(),
             7 => (0..8).for_each(|_| self.redis_answers()),
             8 => self.redis_errs(),
@@ -59,19 +63,19 @@ impl Scene<'_> {
                 let lost = self.draw.pick(&[Lost::Closed, failed]);
                 self.redis_hangs_up(lost);
             }
-            13 => self.feed(Input::Redis(RedisInput::ProcessStirred)),
+            13 => self.tell(Input::Redis(RedisInput::ProcessStirred)),
             14 => self.peer.settles(&mut self.draw, &self.redis),
             15 => self.peer.changes(&mut self.draw),
             16 => self.peer_says(),
             17 => self.peer_advertises(),
-            18 => self.feed(self.peer.advertises(0)),
+            18 => self.tell(self.peer.advertises(0)),
             19 => {
                 let input = self.peer.says_oddly(&mut self.draw);
-                self.feed(input);
+                self.tell(input);
             }
             20 => {
                 let input = self.peer.advertises_oddly(&mut self.draw);
-                self.feed(input);
+                self.tell(input);
             }
             21 => {
                 self.peer.complies();
@@ -79,17 +83,20 @@ impl Scene<'_> {
             }
             22 => {
                 let up = self.draw.flag();
-                self.feed(Input::LinkChanged(up));
+                self.tell(Input::LinkChanged(up));
             }
             23 => self.vips_are_taken(),
             24 => {
                 let claim = PeerDaemon::claims(&self.config, &mut self.draw);
-                self.feed(claim);
+                self.tell(claim);
             }
-            25 => self.feed(Input::Operator(Operator::Switchover)),
+            25 => self.tell(Input::Operator(Operator::Switchover)),
             26 => {
                 let config = pair::changed(&self.config, &mut self.draw);
-                self.feed(Input::Operator(Operator::Reload(Box::new(config))));
+                // The executor at once, the core in its turn.
+                self.kernel.reload(&config);
+                self.config = config.clone();
+                self.tell(Input::Operator(Operator::Reload(Box::new(config))));
             }
             27 => {
                 let bits = self.draw.byte();
@@ -97,7 +104,7 @@ impl Scene<'_> {
             }
             28 => self.disk_answers(),
             29 => self.redis_catches_up(),
-            30 if self.draw.byte() % 8 == 7 => self.feed(Input::Operator(Operator::Stop)),
+            30 if self.draw.byte() % 8 == 7 => self.tell(Input::Operator(Operator::Stop)),
             30 => self.promises.looks(&self.node.status(self.now)),
             _ if self.honest => self.live(),
             _ => self.lie(),
@@ -118,10 +125,10 @@ impl Scene<'_> {
                 return;
             }
             self.wake(Duration::ZERO);
-            self.deliver_all();
+            self.work_off();
             for _ in 0..4 {
                 self.redis_answers();
-                self.deliver_all();
+                self.work_off();
             }
             if kind & 1 == 0 {
                 if kind & 2 == 2 {
@@ -133,27 +140,35 @@ impl Scene<'_> {
                 self.peer_advertises();
             }
             self.disk_answers();
-            self.deliver_all();
+            self.work_off();
         }
     }
 
     fn peer_says(&mut self) {
         let input = self.peer.says();
-        self.feed(input);
+        self.tell(input);
     }
 
     fn peer_advertises(&mut self) {
-        self.feed(self.peer.advertises(self.peer.report.priority));
+        self.tell(self.peer.advertises(self.peer.report.priority));
     }
 
-    /// The next question is refused, or answered with something else.
+    /// The next question is refused, or INFO says anything at all.
     fn redis_errs(&mut self) {
         if !self.redis.connected {
             return;
         }
         let Some(query) = self.asked.pop_front() else { return };
-        let reply = self.any_reply();
-        self.feed(Input::Redis(RedisInput::Reply(query, reply)));
+        let mut reply = self.any_reply();
+        let fits = match reply {
+            Reply::Error(_) => true,
+            Reply::Info(_) => matches!(query, Query::Info | Query::Follow),
+            _ => !matches!(query, Query::Info | Query::Settings),
+        };
+        if self.honest && !fits {
+            reply = Reply::Error("ERR".to_owned());
+        }
+        self.tell(Input::Redis(RedisInput::Reply(query, reply)));
     }
 
     fn any_reply(&mut self) -> Reply {
@@ -181,7 +196,7 @@ impl Scene<'_> {
     fn vips_are_taken(&mut self) {
         self.kernel.take_vips();
         let address = self.config.vips[0].address;
-        self.feed(Input::VipGone(address));
+        self.tell(Input::VipGone(address));
     }
 
     /// What was to be kept is kept, or is not.
@@ -190,7 +205,7 @@ impl Scene<'_> {
         self.persists = left;
         let full = self.persists % 4 == 3;
         let result = if full { Err(Refused::Failed("no space".to_owned())) } else { Ok(()) };
-        self.feed(Input::ActionDone(Done::Persist, result));
+        self.tell(Input::ActionDone(Done::Persist, result));
     }
 
     /// Something is answered that nobody asked.
@@ -227,11 +242,11 @@ impl Scene<'_> {
                 Input::Redis(RedisInput::Connected)
             }
             _ => {
-                self.owed.clear();
+                self.inputs.clear();
                 self.asked.clear();
                 Input::Redis(RedisInput::Process(self.redis.look()))
             }
         };
-        self.feed(input);
+        self.tell(input);
     }
 }

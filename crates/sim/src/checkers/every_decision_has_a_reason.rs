@@ -49,12 +49,13 @@ impl EveryDecisionHasAReason {
                 // Or to make it ask for a full synchronisation anew, which is a problem of its own.
                 Action::AskRedis(Query::Promote)
                     if !self.taking_over[host]
-                        && !told(actions).any(|event| matches!(event, Event::Problem(_))) =>
+                        && !told(actions).any(|event| matches!(event, Event::FollowingAnew)) =>
                 {
                     return Err(format!("{host} promotes its Redis and did not say why"));
                 }
                 Action::AskRedis(Query::Follow)
-                    if !told(actions).any(|event| matches!(event, Event::Following)) =>
+                    if !told(actions)
+                        .any(|event| matches!(event, Event::Following | Event::FollowingAnew)) =>
                 {
                     return Err(format!("{host} makes its Redis a replica and does not say so"));
                 }
