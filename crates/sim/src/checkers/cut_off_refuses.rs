@@ -38,10 +38,10 @@ impl Checker for CutOffRefuses {
                 self.since[*host] = cut_off.then_some(world.now);
             }
             Fact::Fault(Fault::Plug(host)) => self.since[*host] = None,
-            Fact::LocalHeard { host, write, answer: Answer::Ok } => {
-                if self.since[*host].is_some_and(|since| world.now.since(since) > WITHIN) {
-                    return Err(format!("{host}, cut off, still accepts write {write}"));
-                }
+            Fact::LocalHeard { host, write, answer: Answer::Ok }
+                if self.since[*host].is_some_and(|since| world.now.since(since) > WITHIN) =>
+            {
+                return Err(format!("{host}, cut off, still accepts write {write}"));
             }
             _ => {}
         }

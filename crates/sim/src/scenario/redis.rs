@@ -116,7 +116,7 @@ pub(super) fn burst(story: &mut Story) {
     story.happens(Fault::ContinueRedis(A));
     story.wait(ms(100));
     story.holds("the fence kept the answers", |world| {
-        world.seen().count(Situation::BurstMuffled) > 10
+        world.seen().count(Situation::AnswerMuffled) > 10
     });
     story.ends_well();
 }

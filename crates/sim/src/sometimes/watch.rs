@@ -73,10 +73,8 @@ impl Watch {
             Fact::ClientHeard { answer: Answer::Loading, .. } => self.note(Situation::LoadingMet),
             Fact::ClientHeard { answer: Answer::Misconf, .. } => self.note(Situation::MisconfMet),
             Fact::ClientHeard { answer: Answer::Ok, .. } => self.both(world),
-            Fact::ClientSends { host } => {
-                if !world.answers(*host) && world.answers(host.peer()) {
-                    self.note(Situation::ArpStale);
-                }
+            Fact::ClientSends { host } if !world.answers(*host) && world.answers(host.peer()) => {
+                self.note(Situation::ArpStale);
             }
             Fact::ConnectionWaits { .. } => self.note(Situation::ConnectionWaited),
             Fact::GateRefuses { .. } => self.note(Situation::GateRefused),
@@ -112,10 +110,10 @@ impl Watch {
                 self.persisting[*host] = false;
                 self.switching[*host] = false;
             }
-            Fact::RedisEnds { host } => {
-                if world.hosts[*host].daemon.phase() == Some(State::TakingOver) {
-                    self.note(Situation::TakeoverMetRedisDeath);
-                }
+            Fact::RedisEnds { host }
+                if world.hosts[*host].daemon.phase() == Some(State::TakingOver) =>
+            {
+                self.note(Situation::TakeoverMetRedisDeath);
             }
             _ => {}
         }
@@ -134,19 +132,17 @@ impl Watch {
     fn told(&mut self, world: &World, host: HostId, event: &Event) {
         match event {
             Event::TookOver(failover) => self.took_over(world, host, failover.cause),
-            Event::TakeoverBegan { .. } => {
-                if world.hosts[host.peer()].daemon.phase() == Some(State::TakingOver) {
-                    self.note(Situation::TwoTakeovers);
-                }
+            Event::TakeoverBegan { .. }
+                if world.hosts[host.peer()].daemon.phase() == Some(State::TakingOver) =>
+            {
+                self.note(Situation::TwoTakeovers);
             }
             Event::TakeoverFailed { .. } => self.note(Situation::TakeoverFailed),
             Event::Left { cause: Cause::Superseded } => self.note(Situation::ConflictSettled),
             Event::Switchover(step) => self.switchover(host, step),
             Event::StateChanged { to, reason, .. } => self.state_changed(*to, reason),
-            Event::Following => {
-                if !world.hosts[host].kernel.carrier {
-                    self.note(Situation::CutOffFollowed);
-                }
+            Event::Following if !world.hosts[host].kernel.carrier => {
+                self.note(Situation::CutOffFollowed);
             }
             Event::Dropped(Drop::StaleReport) => self.note(Situation::StaleReport),
             Event::TimerLate { .. } => self.note(Situation::TimerLate),
@@ -221,15 +217,13 @@ impl Watch {
             (Done::RemoveVips, Err(_)) => self.note(Situation::RemovalRefused),
             (Done::OpenFence | Done::RenewFence, Err(_)) => self.note(Situation::FenceRefused),
             (Done::CloseFence, Err(_)) => self.note(Situation::CloseRefused),
-            (Done::OpenFence | Done::CloseFence, Ok(())) => {
-                if std::mem::take(&mut self.flushed[host]) {
-                    self.note(Situation::RulesRelaid);
-                }
+            (Done::OpenFence | Done::CloseFence, Ok(()))
+                if std::mem::take(&mut self.flushed[host]) =>
+            {
+                self.note(Situation::RulesRelaid);
             }
-            (Done::AddVips, Ok(())) => {
-                if std::mem::take(&mut self.taken[host]) {
-                    self.note(Situation::AddressMended);
-                }
+            (Done::AddVips, Ok(())) if std::mem::take(&mut self.taken[host]) => {
+                self.note(Situation::AddressMended);
             }
             (Done::Persist, result) => {
                 self.persisting[host] = false;
