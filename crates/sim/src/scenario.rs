@@ -3,7 +3,9 @@
 //! A [`Story`] that has failed goes no further; its first failure is its result. The stories are
 //! in [`ALL`], for the tests and for `keepair-sim --scenario NAME`.
 
+mod clock;
 mod daemon;
+mod kernel;
 mod machine;
 mod redis;
 mod start;
@@ -62,6 +64,32 @@ pub const ALL: &[(&str, Script)] = &[
     ("reports-silent", machine::reports_silent),
     ("adverts-silent", machine::adverts_silent),
     ("partition", machine::partition),
+    ("unplug-short", machine::unplug_short),
+    ("replug", machine::replug),
+    ("announcements-lost", machine::announcements_lost),
+    ("power-in-resync", machine::power_in_resync),
+    ("machine-frozen", clock::frozen),
+    ("machine-frozen-with-its-clock", clock::frozen_with_its_clock),
+    ("standby-frozen", clock::standby_frozen),
+    ("clock-drift", clock::drift),
+    ("redis-misconf", redis::misconf),
+    ("redis-disk-stalls", redis::disk_stalls),
+    ("redis-burst", redis::burst),
+    ("redis-loading-is-not-empty", redis::loading_is_not_empty),
+    ("redis-unrelated-replicaof", redis::unrelated_replicaof),
+    ("redis-unrelated-flushall", redis::unrelated_flushall),
+    ("redis-6-switchover", redis::switchover_of_an_old_one),
+    ("redis-6-switchover-frozen", redis::switchover_of_an_old_one_frozen),
+    ("redis-6-switchover-refused", redis::switchover_of_an_old_one_refused),
+    ("adverts-silent-daemon-stopped", daemon::adverts_silent_and_stopped),
+    ("standby-stopped-in-takeover", daemon::standby_stopped_in_takeover),
+    ("reload", daemon::reload),
+    ("netlink-slow", kernel::slow),
+    ("netlink-refuses-the-address", kernel::refuses_the_address),
+    ("netlink-refuses-removal", kernel::refuses_removal),
+    ("netlink-refuses-the-fence", kernel::refuses_the_fence),
+    ("rules-flushed", kernel::rules_flushed),
+    ("state-disk-full", kernel::state_disk_full),
 ];
 
 /// Tells a story to its end.
@@ -95,6 +123,15 @@ impl Story {
         if self.failure.is_none() {
             self.failure = Some(format!("at {}: {text}", self.world.now));
         }
+    }
+
+    /// The pair is set up otherwise than plainly; before anything happens.
+    pub fn set_up(&mut self, change: fn(&mut Options)) {
+        let mut options = self.world.options.clone();
+        change(&mut options);
+        let told = self.world.trace.told;
+        self.world = World::new(options);
+        self.world.trace.told = told;
     }
 
     /// A pair that works: A is the primary, the client writes.

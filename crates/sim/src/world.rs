@@ -340,3 +340,6 @@ fn matters(event: &Told) -> bool {
             | Told::Switchover(_)
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,9 @@
 
 use super::{Story, a_replicates, ms, served_by_a, served_by_b};
 use crate::daemon::{Moment, State, Step};
-use crate::fault::Fault;
+use crate::fault::{Change, Fault};
 use crate::host::HostId::{A, B};
+use crate::network::Traffic;
 
 /// Its supervisor is quick: nobody notices.
 pub(super) fn restarted(story: &mut Story) {
@@ -130,5 +131,59 @@ pub(super) fn terminate(story: &mut Story) {
     story.outage_at_most(ms(15));
     story.wait(ms(1_000));
     story.happens(Fault::StartDaemon(A));
+    story.ends_well();
+}
+
+/// Adverts are filtered and reports come, so the standby's patience counts from the last report;
+/// then the daemon is stopped, at any moment of its work.
+pub(super) fn adverts_silent_and_stopped(story: &mut Story) {
+    story.pair();
+    for moment in 0..8 {
+        let host = story.world.serving().unwrap_or(A);
+        story.happens(Fault::Cut(host, vec![Traffic::Adverts]));
+        story.wait(ms(500 + 13 * u64::from(moment)));
+        let freeze = Fault::FreezeDaemon(host, ms(1_500));
+        story.happens(Fault::Trap(host, Moment::Middle(moment), Box::new(freeze)));
+        story.wait(ms(2_500));
+        story.happens(Fault::Mend);
+        story.ends_well();
+    }
+}
+
+/// It has decided to take over, and is stopped before it does; the machine that handed over loses
+/// patience, and takes the address back before the other wakes.
+pub(super) fn standby_stopped_in_takeover(story: &mut Story) {
+    story.set_up(|options| {
+        options.advert_interval = ms(50);
+        options.priorities = [254, 1];
+    });
+    story.pair();
+    for length in [100, 160, 188, 210, 400] {
+        let host = story.world.serving().unwrap_or(A);
+        let freeze = Fault::FreezeDaemon(host.peer(), ms(length));
+        story.happens(Fault::Trap(host.peer(), Moment::Middle(0), Box::new(freeze)));
+        story.happens(Fault::Switchover(host));
+        story.ends_well();
+    }
+}
+
+/// The file changes, one machine after the other, while the address is held.
+pub(super) fn reload(story: &mut Story) {
+    story.pair();
+    for change in [
+        Change::Nothing,
+        Change::SecondAddress(true),
+        Change::Priority(A, 1),
+        Change::Priority(A, 254),
+        Change::SecondAddress(false),
+    ] {
+        for host in [A, B] {
+            story.happens(Fault::Reload(host, change));
+            story.wait(ms(300));
+        }
+    }
+    story.holds("A has the address", served_by_a);
+    story.no_failover();
+    story.outage_at_most(ms(15));
     story.ends_well();
 }

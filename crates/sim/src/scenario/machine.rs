@@ -1,9 +1,9 @@
 //! What happens to a machine, its cable, and the paths between the two.
 
-use super::{Story, a_replicates, ms, served_by_a, served_by_b};
+use super::{Story, a_replicates, b_replicates, ms, served_by_a, served_by_b};
 use crate::fault::Fault;
 use crate::host::HostId::{A, B};
-use crate::network::Traffic;
+use crate::network::{Traffic, Weather};
 use crate::redis::Boot;
 
 pub(super) fn power(story: &mut Story) {
@@ -91,5 +91,60 @@ pub(super) fn partition(story: &mut Story) {
     story.wait(ms(6_000));
     story.happens(Fault::Mend);
     story.within(ms(1_000), "one of them has given way", |world| world.serving().is_some());
+    story.ends_well();
+}
+
+/// So short that the standby has just taken over, and what it acknowledged in that moment is not in
+/// the last INFO; and the cut-off machine has a write that only it has.
+pub(super) fn unplug_short(story: &mut Story) {
+    story.set_up(|options| options.advert_interval = ms(10));
+    story.pair();
+    for _ in 0..5 {
+        let host = story.world.serving().unwrap_or(A);
+        story.happens(Fault::WriteLocally(host, ms(1_000)));
+        story.happens(Fault::Unplug(host));
+        story.plans(ms(47), Fault::Plug(host));
+        story.ends_well();
+    }
+}
+
+/// The cable is moved to another port, and the switch goes on sending to the old one until it hears.
+pub(super) fn replug(story: &mut Story) {
+    story.pair();
+    story.happens(Fault::Unplug(A));
+    story.plans(ms(100), Fault::Replug(A));
+    story.plans(ms(200), Fault::Plug(A));
+    story.within(ms(1_000), "one has the address", |world| world.serving().is_some());
+    story.ends_well();
+}
+
+/// Not one announcement reaches the client, which stays with the old machine until it is told again.
+pub(super) fn announcements_lost(story: &mut Story) {
+    story.pair();
+    story.happens(Fault::Weather(Weather { arp_lost: 1_000, ..Weather::default() }));
+    story.happens(Fault::Switchover(A));
+    story.within(ms(50), "the standby has the address", served_by_b);
+    story.wait(ms(4_000));
+    story.holds("the client does not know", |world| world.client.arp.known() == Some(A));
+    story.happens(Fault::Weather(Weather::default()));
+    story.within(ms(31_000), "the client is told again", |world| {
+        world.client.arp.known() == Some(B)
+    });
+    story.ends_well();
+}
+
+/// The primary loses its power in the middle of a full resync, and is back before anybody takes over:
+/// Redis alone would wait a minute for the rest.
+pub(super) fn power_in_resync(story: &mut Story) {
+    story.set_up(|options| options.redis.transfer = ms(800));
+    story.pair();
+    story.happens(Fault::KillRedis(B, ms(1)));
+    story.happens(Fault::Save(A));
+    story.wait(ms(50));
+    story.happens(Fault::StartRedis(B, Boot::Empty));
+    story.wait(ms(300));
+    story.happens(Fault::PowerOff(A));
+    story.plans(ms(1_000), Fault::PowerOn(A, Boot::File, ms(200), ms(100)));
+    story.within(ms(15_000), "B replicates", b_replicates);
     story.ends_well();
 }
