@@ -452,9 +452,9 @@ impl Node {
         }
         self.peer.was_active = true;
         self.peer.advert_at = Some(now);
-        if self.leave.as_ref().is_some_and(|leave| leave.deadline().is_some()) {
+        if let Some(leave) = &mut self.leave {
             // It has taken the address: a farewell that came later would be taken for a new one.
-            self.leave = None;
+            leave.taken = true;
         }
         self.peer_has_spoken = true;
         self.filter_told = false;

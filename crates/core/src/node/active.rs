@@ -69,6 +69,8 @@ pub(super) struct Leave {
     noticed_at: Time,
     /// The kernel has confirmed that nothing here answers on the addresses any more.
     shut: bool,
+    /// The peer has had the address since.
+    pub(super) taken: bool,
     farewells: usize,
     next_at: Option<Time>,
 }
@@ -358,8 +360,14 @@ impl Node {
             self.source_was_closed();
         }
         self.quiet_info = u64::MAX;
-        self.leave =
-            Some(Leave { cause, noticed_at: now, shut: false, farewells: 0, next_at: None });
+        self.leave = Some(Leave {
+            cause,
+            noticed_at: now,
+            shut: false,
+            taken: false,
+            farewells: 0,
+            next_at: None,
+        });
         self.timers = Timers::default();
         self.report_dirty = true;
         if !matches!(self.phase, Phase::Stopping { .. }) {
@@ -438,7 +446,12 @@ impl Node {
 
     /// The report goes first: it says why.
     fn farewell(&mut self, now: Time, out: &mut Actions) {
+        let taken = self.leave.as_ref().is_some_and(|leave| leave.taken);
         self.send_report(now, out);
+        if taken || matches!(self.phase, Phase::Active(_)) {
+            self.leave = None;
+            return;
+        }
         out.push(Action::SendAdvert(vrrp::advert(&self.config, 0)));
         self.counters.farewells_sent += 1;
         let Some(leave) = &mut self.leave else { return };
@@ -457,11 +470,7 @@ impl Node {
         if !due {
             return;
         }
-        if self.peer.advert_at.is_some() || matches!(self.phase, Phase::Active(_)) {
-            self.leave = None;
-        } else {
-            self.farewell(now, out);
-        }
+        self.farewell(now, out);
     }
 
     fn note_successor(&mut self, now: Time, cause: Cause) {

@@ -426,3 +426,23 @@ fn sim_finding_s32_what_waited_in_the_socket_does_not_make_the_peer_silent() {
     bench.report(peer_report(State::Active, true, 3));
     assert_eq!(bench.node.peer.report_at, before);
 }
+
+#[test]
+fn sim_finding_2301_an_old_leave_says_no_farewell_when_the_peer_has_had_the_address_since() {
+    let mut bench = active();
+    bench.report(peer_report(State::Backup, false, 1));
+    bench.take_queries();
+    let mut actions = Actions::new();
+    bench.node.handle(bench.now, Input::LinkChanged(false), &mut actions);
+    for done in [Done::CloseFence, Done::RemoveVips] {
+        let no = Err(Refused::Failed("no".to_string()));
+        bench.node.handle(bench.now, Input::ActionDone(done, no), &mut actions);
+    }
+    bench.pass(50);
+    bench.advert(100);
+    bench.done();
+    bench.pass(200);
+    let done = bench.done();
+    assert!(done.contains(&"CloseFence { and_source: false }".to_string()), "{done:?}");
+    assert!(!done.contains(&"advert 0".to_string()), "{done:?}");
+}
