@@ -7,13 +7,14 @@
 
 mod config;
 mod diagnostic;
+pub mod keepalived;
 mod keys;
 mod secret;
 mod toml;
 mod value;
 
 pub use config::{Config, RedisAccess, Tls, WhoAmI};
-pub use diagnostic::{Diagnostic, Severity, render};
+pub use diagnostic::{Diagnostic, Note, Severity, render};
 pub use keys::template::default_toml;
 pub use secret::Secret;
 pub use toml::parse;

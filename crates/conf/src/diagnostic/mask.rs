@@ -42,6 +42,10 @@ fn names_secret(word: &str) -> bool {
         return false;
     }
     let word = word.to_lowercase();
+    // Blocks and words of keepalived.conf that hold no secret themselves.
+    if matches!(&*word, "authentication" | "auth_type" | "auth_hmac") {
+        return false;
+    }
     let named = ["pass", "secret", "auth"].iter().any(|part| word.contains(part));
     (named || distance(&word, "password") <= 2) && !word.ends_with("file")
 }
