@@ -14,14 +14,14 @@ use super::place::{Place, Placed};
 use super::tree::{Node, Word};
 use crate::value::{Fault, quote};
 
-mod address;
+pub(super) mod address;
 mod globals;
 mod instance;
 mod line;
 mod number;
 mod redis;
-mod route;
-mod rule;
+pub(super) mod route;
+pub(super) mod rule;
 mod scope;
 mod script;
 mod track;
@@ -110,20 +110,20 @@ impl<'a> Reader<'a> {
             "vrrp_track_process" => file.track_processes.extend(self.track_process(entry)),
             "track_group" => file.track_groups.extend(self.track_group(entry)),
             "static_ipaddress" => {
-                let lines = node.lines().iter();
+                let lines = self.lines_in(node).iter();
                 file.static_addresses.extend(lines.filter_map(|line| self.address(line, true)));
             }
             "static_routes" => {
-                let lines = node.lines().iter();
+                let lines = self.lines_in(node).iter();
                 file.static_routes.extend(lines.filter_map(|line| self.route(line, true)));
             }
             "static_rules" => {
-                let lines = node.lines().iter();
+                let lines = self.lines_in(node).iter();
                 file.static_rules.extend(lines.filter_map(|line| self.rule(line, true)));
             }
             "garp_group" => file.garp_groups.extend(self.garp_group(node)),
             "interface_up_down_delays" => {
-                let lines = node.lines().iter();
+                let lines = self.lines_in(node).iter();
                 file.up_down_delays.extend(lines.filter_map(|line| self.up_down_delay(line)));
             }
             _ => {}
@@ -577,6 +577,10 @@ enum Repeats {
 impl Keyword {
     fn repeats(&self) -> Repeats {
         match self.takes {
+            // Of these an instance has one.
+            Takes::Block(_, Body::Keywords(Scope::AuthHmac | Scope::Redis | Scope::RedisTls)) => {
+                Repeats::Last
+            }
             Takes::Block(..) => Repeats::Add,
             Takes::Script | Takes::Fifo => Repeats::First,
             // Their readers know better.

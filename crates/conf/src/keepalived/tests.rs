@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use super::{File, Machine, Options, Parsed, Unreadable, parse};
 use crate::Severity;
 
+mod blocks;
 mod language;
+mod scripts;
+mod table;
+mod traps;
 
 /// A machine that has these files and tells nothing else.
 #[derive(Default)]

@@ -3,6 +3,7 @@
 use core::fmt::Write as _;
 
 use super::{Keyword, Scope, Support, lvs};
+use crate::keepalived::read::{address, route, rule};
 
 const HEAD: &str = "\
 <!-- Written by keepair-conf from its table of keywords; a test keeps it so. -->
@@ -32,6 +33,13 @@ pub fn keywords_markdown() -> String {
         for keyword in scope.keywords() {
             row(&mut out, keyword);
         }
+    }
+    line(&mut out, format_args!("\n## Addresses, routes and rules\n"));
+    line(&mut out, format_args!("The options of their lines mean what they mean to `ip`.\n"));
+    for (what, options) in
+        [("address", address::OPTIONS), ("route", route::OPTIONS), ("rule", rule::OPTIONS)]
+    {
+        line(&mut out, format_args!("- {what}: `{}`", options.join("`, `")));
     }
     line(&mut out, format_args!("\n## The load balancer\n"));
     line(

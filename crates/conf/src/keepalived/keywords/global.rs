@@ -33,11 +33,11 @@ pub(super) const ADDRESS_LINES: &str = "ADDRESS[/LENGTH] [brd ADDRESS|+|-] [dev 
 const STATIC_LINES: &str = "ADDRESS[/LENGTH] [brd ADDRESS|+|-] [dev INTERFACE] [scope SCOPE] \
      [label LABEL] [peer ADDRESS] [home] [-nodad] [mngtmpaddr] [noprefixroute] [autojoin] \
      [no_track] [preferred_lft SECONDS|forever] [track_group NAME]";
-pub(super) const ROUTE_LINES: &str = "[to] DESTINATION, then options as of `ip route add`";
-pub(super) const RULE_LINES: &str = "options as of `ip rule add`";
+pub(super) const ROUTE_LINES: &str = "[KIND] [to] DESTINATION [OPTION ...]";
+pub(super) const RULE_LINES: &str = "OPTION ...";
 
 pub(super) const TOP: &[Keyword] = keywords! { Top:
-    "global_defs" Block(Bare, Keywords(Scope::Global)), Full, "router_id redis-1",
+    "global_defs" Block(Bare, Keywords(Scope::Global)), Full, "vrrp_version 3",
         "Settings of the whole daemon, and what instances inherit.";
     "vrrp_instance" Block(Name, Keywords(Scope::Instance)), Full,
         "interface eth0\nvirtual_router_id 51\nvirtual_ipaddress {\n172.18.0.10\n}",

@@ -43,8 +43,8 @@ const METRICS: [(&str, MetricKind, i64); 14] = [
 
 const U32: i64 = u32::MAX as i64;
 
-/// Options that take a value and are not metrics, for hints.
-const OPTIONS: &[&str] = &[
+/// All of them, for hints.
+pub(in crate::keepalived) const OPTIONS: &[&str] = &[
     "to",
     "via",
     "gw",

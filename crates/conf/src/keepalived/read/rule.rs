@@ -10,7 +10,7 @@ use crate::keepalived::place::Placed;
 use crate::keepalived::tree::{Node, Word};
 use crate::value::{Fault, quote};
 
-const OPTIONS: &[&str] = &[
+pub(in crate::keepalived) const OPTIONS: &[&str] = &[
     "not",
     "from",
     "to",
