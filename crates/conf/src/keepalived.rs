@@ -12,7 +12,6 @@
 //! Made from keepalived's manual and from what the program does, without a line of its code.
 
 use crate::diagnostic::{Diagnostic, Severity};
-use cross::{check, check_scripts};
 use expand::Expander;
 use found::Found;
 use read::Reader;
@@ -89,11 +88,10 @@ fn read(tree: tree::Builder, machine: &dyn Machine, found: &mut Found) -> Option
     if found.illegible() {
         return None;
     }
-    let file = Reader::new(found).file(&tree.into_nodes());
+    let mut file = Reader::new(found).file(&tree.into_nodes());
     if found.illegible() {
         return None;
     }
-    check(&file, found);
-    check_scripts(&file, machine, found);
+    cross::check(&mut file, machine, found);
     Some(file)
 }

@@ -10,21 +10,28 @@ use std::collections::BTreeMap;
 use super::effective::{Family, OWNER};
 use super::file::{Address, File, Globals, Instance, State};
 use super::found::{Found, Kind};
+use super::machine::Machine;
 use super::place::{Place, Placed};
 use crate::value::{Fault, quote};
 use index::Index;
 
 mod groups;
 mod index;
+mod leave_out;
 mod scripts;
-
-pub(super) use scripts::check as check_scripts;
 
 /// Addresses that fit into an advert, by its count of them.
 const MOST_ADDRESSES: usize = 255;
 
-/// Looks at everything that the parts mean together.
-pub(super) fn check(file: &File, found: &mut Found) {
+/// Looks at everything that the parts mean together, and at the machine's scripts. What does not
+/// count is taken out, for those who tolerate it.
+pub(super) fn check(file: &mut File, machine: &dyn Machine, found: &mut Found) {
+    parts(file, found);
+    let useless = scripts::check(file, machine, found);
+    leave_out::all(file, &useless);
+}
+
+fn parts(file: &File, found: &mut Found) {
     let index = Index::new(file);
     for instance in &file.instances {
         Check { index: &index, globals: &file.globals, instance, found }.all();
@@ -110,7 +117,7 @@ impl Check<'_> {
         let single = single.into_iter().flatten().map(|one| (one.value, one.place));
         let all: Vec<_> = addresses.chain(peers).chain(single).collect();
         for (address, place) in all {
-            if address.is_ipv4() != (family == Family::V4) {
+            if !family.has(address) {
                 let family = if family == Family::V4 { "IPv4" } else { "IPv6" };
                 self.dropped(
                     place,
@@ -464,37 +471,37 @@ fn fifos(globals: &Globals, found: &mut Found) {
 
 /// A machine that waits longer than the other does would find it Active.
 fn up_down_delays(file: &File, found: &mut Found) {
-    let mut users: BTreeMap<&str, Vec<&Instance>> = BTreeMap::new();
-    for it in &file.instances {
-        if let Some(interface) = &it.interface {
-            users.entry(interface).or_default().push(it);
-        }
-    }
+    let waits = waits(file);
     for delay in &file.up_down_delays {
-        // One of them is enough to say so.
-        let mut instances = users.remove(delay.interface.as_str()).into_iter().flatten();
-        let it = instances.find(|it| {
-            let most = most_down(file, it);
-            delay.down >= most
-        });
-        if let Some(it) = it {
+        let Some((wait, it)) = waits.get(delay.interface.as_str()) else { continue };
+        if delay.down >= *wait {
             let fault = Fault::new(
                 format!(
                     "{} is waited for as long as a Backup waits for {}",
                     quote(&delay.interface),
                     quote(&it.name)
                 ),
-                format!("write a delay below {}", seconds(most_down(file, it))),
+                format!("write a delay below {}", seconds(*wait)),
             );
             found.with(Kind::Dropped, delay.place, fault, (it.name.place, "this instance"));
         }
     }
 }
 
-/// How long an interface may be down before another machine takes over.
-fn most_down(file: &File, instance: &Instance) -> Duration {
-    let adverts = instance.effective_down_timer_adverts(&file.globals).saturating_sub(1);
-    instance.effective_advert_interval(&file.globals) * u32::from(adverts)
+/// How long an interface may be down before another machine takes over: for each interface the
+/// shortest time, and the instance it is from.
+fn waits(file: &File) -> BTreeMap<&str, (Duration, &Instance)> {
+    let mut waits: BTreeMap<&str, (Duration, &Instance)> = BTreeMap::new();
+    for it in &file.instances {
+        let Some(interface) = &it.interface else { continue };
+        let adverts = it.effective_down_timer_adverts(&file.globals).saturating_sub(1);
+        let wait = it.effective_advert_interval(&file.globals) * u32::from(adverts);
+        let shortest = waits.entry(interface).or_insert((wait, it));
+        if wait < shortest.0 {
+            *shortest = (wait, it);
+        }
+    }
+    waits
 }
 
 fn seconds(time: Duration) -> String {

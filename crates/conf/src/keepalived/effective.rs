@@ -4,6 +4,7 @@
 //! Only rules of the language are here; what the daemon does with the result is not. Everything that
 //! these functions change silently was found wrong when the file was read.
 
+use core::net::IpAddr;
 use core::time::Duration;
 
 use super::file::{Globals, Instance, State};
@@ -26,6 +27,13 @@ const USUAL: u8 = 100;
 pub enum Family {
     V4,
     V6,
+}
+
+impl Family {
+    /// Whether an address is of it.
+    pub fn has(self, address: IpAddr) -> bool {
+        address.is_ipv4() == (self == Family::V4)
+    }
 }
 
 impl Instance {

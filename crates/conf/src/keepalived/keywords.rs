@@ -155,6 +155,8 @@ pub(crate) enum Support {
     Full,
     /// It is ours: keepalived does not know it.
     Own,
+    /// It does what this newer word does.
+    Old(&'static str),
     /// It does its work while the files are read.
     Reading,
     /// It may stand there and does nothing, for this reason.
@@ -236,31 +238,24 @@ pub(crate) fn is_top_block(name: &str) -> bool {
 /// What to tell someone who wrote `word` in `scope`, where it does not belong.
 pub(crate) fn hint(scope: Scope, word: &str) -> String {
     let lower = word.to_lowercase().replace('-', "_");
-    let near = |keywords: &mut dyn Iterator<Item = &'static Keyword>| {
-        keywords
-            .map(|keyword| (distance(&lower, keyword.name), keyword))
-            .filter(|(steps, keyword)| *steps <= 1 + keyword.name.len() / 5)
-            .min_by_key(|(steps, _)| *steps)
-            .map(|(_, keyword)| keyword)
-    };
-    if let Some(keyword) = near(&mut scope.keywords()) {
-        return format!("did you mean `{}`?", keyword.name);
+    let names = scope.keywords().map(|keyword| keyword.name);
+    if let Some(name) = nearest_name(names, &lower) {
+        return format!("did you mean `{name}`?");
     }
-    if let Some(keyword) = all().find(|keyword| keyword.name == lower) {
+    let named = |name: &str| all().find(|keyword| keyword.name == name);
+    if let Some(keyword) = named(&lower) {
         return match keyword.scope {
             Scope::Top => format!("`{}` stands outside of all blocks", keyword.name),
             other => format!("`{}` belongs in {}", keyword.name, other.name()),
         };
     }
-    if lvs::WORDS.iter().any(|(name, _)| *name == word) {
-        return format!("`{word}` belongs in a block of LVS");
+    if let Some((name, _)) = lvs::WORDS.iter().find(|(name, _)| *name == word) {
+        return format!("`{name}` belongs in a block of LVS");
     }
-    if let Some(keyword) = near(&mut all()) {
-        return format!(
-            "did you mean `{}`, which belongs in {}?",
-            keyword.name,
-            keyword.scope.name()
-        );
+    let near = nearest_name(all().map(|keyword| keyword.name), &lower);
+    if let Some(keyword) = near.and_then(named) {
+        let place = keyword.scope.name();
+        return format!("did you mean `{}`, which belongs in {place}?", keyword.name);
     }
     format!("see docs/keepalived-keywords.md for the words of {}", scope.name())
 }
@@ -273,9 +268,11 @@ pub(crate) fn nearest_name<'n>(
     /// In a file with more, nobody looks for a misspelt one among them.
     const MOST: usize = 1_000;
     let allowed = |name: &str| 1 + name.len() / 5;
+    let length = word.chars().count();
     names
         .take(MOST)
-        .filter(|name| name.len().abs_diff(word.len()) <= 4 * allowed(name))
+        // A letter more or less is a step at least; to count them is quick.
+        .filter(|name| name.chars().count().abs_diff(length) <= allowed(name))
         .map(|name| (distance(word, name), name))
         .filter(|(steps, name)| *steps <= allowed(name))
         .min_by_key(|(steps, _)| *steps)

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use crate::diagnostic::{Diagnostic, Note, Severity, Source, render_files};
 
 /// A piece of a configuration's text. [`Sources`] makes a line and a column of it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Place {
     file: u32,
     start: u32,

@@ -12,6 +12,7 @@ use super::found::{Found, Kind};
 use super::keywords::{self, Body, Header, Keyword, Scope, Support, Takes};
 use super::place::{Place, Placed};
 use super::tree::{Node, Word};
+use crate::keys::{self, Key};
 use crate::value::{Fault, quote};
 
 pub(super) mod address;
@@ -167,8 +168,17 @@ impl<'a> Reader<'a> {
             let entry = Entry { keyword, node, at };
             match keyword.support {
                 Support::Full | Support::Own => {}
+                Support::Old(new) => {
+                    let fault = Fault::new(
+                        format!("`{}` is an old word", entry.name()),
+                        format!("write `{new}`"),
+                    );
+                    self.found.warning(node.name_place(), fault);
+                }
                 Support::Reading => {
-                    self.shape(entry);
+                    if self.shape(entry) {
+                        self.check(entry);
+                    }
                     continue;
                 }
                 Support::NoEffect(why) => {
@@ -231,7 +241,13 @@ impl<'a> Reader<'a> {
         }
         let message = format!("unknown keyword {} in {}", quote(name), scope.name());
         let hint = (!self.found.is_full()).then(|| keywords::hint(scope, name));
-        self.found.dropped(place, Fault { message, hint });
+        match scope {
+            // These blocks are ours or about security: nothing in them is left out.
+            Scope::Redis | Scope::RedisTls | Scope::AuthHmac => {
+                self.found.error(place, Fault { message, hint });
+            }
+            _ => self.found.dropped(place, Fault { message, hint }),
+        }
     }
 
     fn no_effect(&mut self, entry: Entry<'_>, why: &'static str) {
@@ -307,7 +323,10 @@ impl<'a> Reader<'a> {
     fn extra(&mut self, entry: Entry<'_>, word: &Word) {
         let message = match entry.keyword.takes {
             // It may belong to a password.
-            Takes::Secret => "a word more than is used".to_owned(),
+            Takes::Secret | Takes::Script => "a word more than is used".to_owned(),
+            Takes::Toml(Key { kind: keys::Kind::Secret, .. }) => {
+                "a word more than is used".to_owned()
+            }
             _ => format!("{} is not used", quote(&word.text)),
         };
         let fault = Fault::new(message, format!("write {}", entry.synopsis()));
@@ -575,6 +594,16 @@ enum Repeats {
 }
 
 impl Keyword {
+    fn keeps_first(&self) -> bool {
+        match self.scope {
+            Scope::Global => matches!(self.name, "vmac_prefix" | "vmac_addr_prefix"),
+            Scope::Instance => matches!(self.name, "use_vmac" | "notify_deleted"),
+            Scope::TrackFile => matches!(self.name, "file" | "weight"),
+            Scope::TrackProcess => matches!(self.name, "process" | "weight"),
+            _ => false,
+        }
+    }
+
     fn repeats(&self) -> Repeats {
         match self.takes {
             // Of these an instance has one.
@@ -583,8 +612,16 @@ impl Keyword {
             }
             Takes::Block(..) => Repeats::Add,
             Takes::Script | Takes::Fifo => Repeats::First,
-            // Their readers know better.
-            _ if matches!(self.name, "state" | "key") && self.scope != Scope::RedisTls => {
+            // Of these keepalived keeps the first one, and says so.
+            _ if self.keeps_first() => Repeats::First,
+            // Their readers know better, or there may be several.
+            _ if matches!(
+                (self.scope, self.name),
+                (Scope::Instance, "state")
+                    | (Scope::AuthHmac, "key")
+                    | (Scope::GarpGroup, "interface")
+            ) =>
+            {
                 Repeats::Add
             }
             _ => Repeats::Last,

@@ -7,9 +7,11 @@ use crate::Severity;
 
 mod blocks;
 mod language;
+mod mutation;
 mod scripts;
 mod table;
 mod traps;
+mod values;
 
 /// A machine that has these files and tells nothing else.
 #[derive(Default)]

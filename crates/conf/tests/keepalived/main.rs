@@ -9,3 +9,4 @@ mod agreement;
 mod disk;
 mod rows;
 mod samples;
+mod words;

@@ -3,6 +3,8 @@
 //! keepalived finds out when it starts, writes a line into its log, and runs without the check. Its
 //! `--config-test` does not look at all at scripts that are not executable.
 
+use std::collections::BTreeSet;
+
 use crate::keepalived::file::{Command, File, Globals, Script, User};
 use crate::keepalived::found::Found;
 use crate::keepalived::machine::{Account, Entry, Inspection, Machine};
@@ -12,9 +14,10 @@ use crate::value::{Fault, quote};
 /// Whom scripts run as if there is such a user.
 const USUAL: &str = "keepalived_script";
 
-/// Looks for every script of the file.
-pub(in crate::keepalived) fn check(file: &File, machine: &dyn Machine, found: &mut Found) {
-    let mut check = Check { globals: &file.globals, machine, found, as_root: None };
+/// Looks for every script of the file. Gives the places of those that can't run.
+pub(super) fn check(file: &File, machine: &dyn Machine, found: &mut Found) -> BTreeSet<Place> {
+    let mut check =
+        Check { globals: &file.globals, machine, found, as_root: None, useless: BTreeSet::new() };
     check.default_user();
     let globals = &file.globals;
     let scripts = [
@@ -40,8 +43,9 @@ pub(in crate::keepalived) fn check(file: &File, machine: &dyn Machine, found: &m
             "scripts run as root, and `enable_script_security` is not set",
             "set it: then nobody but root can change what root runs",
         );
-        found.warning(place, fault);
+        check.found.warning(place, fault);
     }
+    check.useless
 }
 
 struct Check<'a> {
@@ -50,6 +54,8 @@ struct Check<'a> {
     found: &'a mut Found,
     /// The first script that runs as root.
     as_root: Option<Place>,
+    /// Scripts that can't run.
+    useless: BTreeSet<Place>,
 }
 
 /// Who runs a script.
@@ -75,36 +81,43 @@ impl Check<'_> {
         }
     }
 
+    fn useless(&mut self, place: Place, fault: Fault) {
+        self.useless.insert(place);
+        self.found.dropped(place, fault);
+    }
+
     fn script(&mut self, script: &Script) {
         self.command(&script.command, script.user.as_ref());
     }
 
     fn command(&mut self, command: &Placed<Command>, user: Option<&Placed<User>>) {
         let runner = match user {
-            Some(user) => self.account(user),
+            Some(user) => {
+                let runner = self.account(user);
+                if runner.is_none() && self.machine.user(&user.name) != Account::Unknown {
+                    self.useless.insert(command.place);
+                }
+                runner
+            }
             None => self.usual_runner(),
         };
         if runner.is_some_and(|runner| runner.uid == 0) {
             self.as_root.get_or_insert(command.place);
         }
         let Command::Program { path, .. } = &command.value else { return };
-        // A bare name is looked for in PATH, which is the daemon's to know.
-        if !path.contains('/') {
-            return;
-        }
-        match self.machine.inspect(path) {
+        match self.look_for(path) {
             Inspection::Unknown => {}
             Inspection::Missing => {
                 let fault = Fault::new(
                     format!("there is no script {}", quote(path)),
                     "correct the path, or put the script there",
                 );
-                self.found.dropped(command.place, fault);
+                self.useless(command.place, fault);
             }
             Inspection::Found(entry) if !entry.is_file => {
                 let fault =
                     Fault::new(format!("{} is no script", quote(path)), "write the path of a file");
-                self.found.dropped(command.place, fault);
+                self.useless(command.place, fault);
             }
             Inspection::Found(entry) => {
                 if let Some(runner) = runner {
@@ -114,13 +127,30 @@ impl Check<'_> {
         }
     }
 
+    /// What is at a path. A bare name is looked for where a shell would look.
+    fn look_for(&self, path: &str) -> Inspection {
+        if path.contains('/') {
+            return self.machine.inspect(path);
+        }
+        let folders = self.machine.environment("PATH");
+        let folders = folders.as_deref().unwrap_or("/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin");
+        let mut last = Inspection::Unknown;
+        for folder in folders.split(':') {
+            last = self.machine.inspect(&format!("{folder}/{path}"));
+            if matches!(&last, Inspection::Found(entry) if entry.is_file) {
+                break;
+            }
+        }
+        last
+    }
+
     fn permissions(&mut self, place: Place, path: &str, entry: &Entry, runner: Runner) {
         if !may_run(entry, runner) {
             let fault = Fault::new(
                 format!("{} is not executable for who runs it", quote(path)),
                 "make it so: chmod a+x",
             );
-            self.found.dropped(place, fault);
+            self.useless(place, fault);
             return;
         }
         let is_root = runner.uid == 0 || (entry.mode & 0o4000 != 0 && entry.uid == 0);
@@ -135,7 +165,7 @@ impl Check<'_> {
             "it must belong to root, and only root may write to it",
         );
         if self.globals.script_security.is_some() {
-            self.found.dropped(place, fault);
+            self.useless(place, fault);
         } else {
             self.found.warning(place, fault);
         }
@@ -163,9 +193,10 @@ impl Check<'_> {
     fn account(&mut self, user: &Placed<User>) -> Option<Runner> {
         let account = self.machine.user(&user.name);
         let group = user.group.as_ref().map(|group| self.machine.group(group));
-        let (what, name) = match (account, group) {
-            (Account::Missing, _) => ("user", user.name.as_str()),
-            (_, Some(Account::Missing)) => ("group", user.group.as_deref().unwrap_or("")),
+        // The name is not told: it may be an argument that was meant for the script.
+        let what = match (account, group) {
+            (Account::Missing, _) => "user",
+            (_, Some(Account::Missing)) => "group",
             (Account::Found { uid, gid }, None) => return Some(Runner { uid, gid }),
             (Account::Found { uid, .. }, Some(Account::Found { gid, .. })) => {
                 return Some(Runner { uid, gid });
@@ -175,7 +206,7 @@ impl Check<'_> {
             _ => return None,
         };
         let fault = Fault::new(
-            format!("there is no {what} {}", quote(name)),
+            format!("there is no such {what}"),
             "a script with arguments stands in double quotes, and the user behind them",
         );
         self.found.dropped(user.place, fault);

@@ -282,21 +282,17 @@ impl Expander<'_> {
     /// A name that nobody defined stays as it is. That is right in scripts and passwords; as a word
     /// of its own or in braces it was meant to be replaced.
     fn undefined(&mut self, reference: &Reference, before: &[Cell], place: Place) {
-        let Reference { name, braced, .. } = reference;
+        let Reference { braced, .. } = reference;
         let quoted = before.iter().filter(|cell| cell.ch == '"').count() % 2 == 1;
         let alone = before.last().is_none_or(|cell| is_blank(cell.ch));
         if *braced && !quoted {
-            let fault = Fault::new(
-                format!("`{name}` is not defined"),
-                format!("define it before its use: ${name}=value"),
-            );
-            self.found.syntax(place, fault);
+            let hint = "define it before its use: $NAME=value";
+            self.found.syntax(place, Fault::new("this is not defined", hint));
         } else if *braced || (alone && !quoted) {
-            let fault = Fault::new(
-                format!("`{name}` is not defined; it is taken as it stands"),
-                format!("define it before its use: ${name}=value"),
-            );
-            self.found.warning(place, fault);
+            // The name is not told: it may be a password that begins with a dollar sign.
+            let hint = "define it before its use: $NAME=value";
+            let message = "this is not defined; it is taken as it stands";
+            self.found.warning(place, Fault::new(message, hint));
         }
     }
 

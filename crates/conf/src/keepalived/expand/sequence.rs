@@ -4,7 +4,7 @@
 use super::super::place::Place;
 use super::text::{self, Cell, is_blank, is_name};
 use super::{Expander, Stop};
-use crate::value::Fault;
+use crate::value::{Fault, quote};
 
 /// One round: the variables and what each of them is.
 type Round = Vec<(String, String)>;
@@ -75,9 +75,10 @@ impl Expander<'_> {
         place: Place,
         depth: usize,
     ) -> Result<(), Stop> {
-        self.charge(rest.len(), place)?;
+        // A round costs time, even if its line is short.
+        self.charge(rest.len() + 16, place)?;
         let shown: Vec<String> =
-            round.iter().map(|(name, value)| format!("`${name}` = {value}")).collect();
+            round.iter().map(|(name, value)| format!("`${name}` = {}", quote(value))).collect();
         let shown = shown.join(", ");
         for (name, value) in round {
             // A value has no place of its own: the round's note tells where it is from.

@@ -65,6 +65,7 @@ fn row(out: &mut String, keyword: &Keyword) {
     let (effect, why) = match keyword.support {
         Support::Full => ("yes", ""),
         Support::Own => ("ours", ""),
+        Support::Old(_) => ("yes", "a warning names the newer word"),
         Support::Reading => ("reading", ""),
         Support::NoEffect(why) => ("no effect", why),
         Support::Refused(why) => ("refused", why),

@@ -2,7 +2,7 @@
 
 use super::Body::{Keywords, Lines, Skipped, Words as Entries};
 use super::Header::{Bare, Name};
-use super::Support::{Full, NoEffect, Own, Reading, Refused};
+use super::Support::{Full, NoEffect, Old, Own, Reading, Refused};
 use super::Takes::{
     Address4, Address6, Block, Fifo, Interface, Nothing, Number, OneOf, OptionalWord, Script,
     Seconds, Switch, User, Word, Words,
@@ -24,6 +24,7 @@ const RELOAD: &str = "a reload reads the whole configuration before it changes a
 pub(super) const MOST_SECONDS: i64 = 4_294;
 pub(super) const MOST_US: u64 = 4_294_967_295;
 pub(super) const U32: i64 = 4_294_967_295;
+pub(super) const I32: i64 = 2_147_483_647;
 pub(super) const DAY: i64 = 86_400;
 
 pub(super) const GARP_EXTRA_IF: &str = "[all] SECONDS";
@@ -49,7 +50,7 @@ pub(super) const TOP: &[Keyword] = keywords! { Top:
         "A program that is run again and again, to judge by its exit status.";
     "track_file" Block(Name, Keywords(Scope::TrackFile)), Full, "file /run/standby",
         "A file whose number changes priorities.";
-    "vrrp_track_file" Block(Name, Keywords(Scope::TrackFile)), Full, "file /run/standby",
+    "vrrp_track_file" Block(Name, Keywords(Scope::TrackFile)), Old("track_file"), "file /run/standby",
         "The old name of `track_file`.";
     "vrrp_track_process" Block(Name, Keywords(Scope::TrackProcess)), Full,
         "process redis-server",
@@ -151,7 +152,7 @@ pub(super) const GLOBAL: &[Keyword] = keywords! { Global:
         "How often each address is announced in one of these.";
     "vrrp_garp_lower_prio_delay" Number(0, MOST_SECONDS), Full, "5",
         "Seconds until the second round after an advert of a lower priority was heard.";
-    "vrrp_garp_lower_prio_repeat" Number(0, U32), Full, "5",
+    "vrrp_garp_lower_prio_repeat" Number(0, I32), Full, "5",
         "How often each address is announced in a round after such an advert.";
     "vrrp_garp_interval" Seconds(1, MOST_US), Full, "0.001",
         "Pause between two ARP announcements on an interface.";
@@ -161,7 +162,7 @@ pub(super) const GLOBAL: &[Keyword] = keywords! { Global:
         "Announces each address once, with no second round.";
     "vrrp_garp_extra_if" Words(GARP_EXTRA_IF), Full, "all 100",
         "Announces in intervals on other interfaces that addresses are on: macvlans, or all.";
-    "vrrp_vmac_garp_intvl" Words(GARP_EXTRA_IF), Full, "all 100",
+    "vrrp_vmac_garp_intvl" Words(GARP_EXTRA_IF), Old("vrrp_garp_extra_if"), "all 100",
         "The old name of `vrrp_garp_extra_if`.";
     "vrrp_lower_prio_no_advert" Switch, Full, "on",
         "Does not answer an advert of a lower priority with one of its own.";

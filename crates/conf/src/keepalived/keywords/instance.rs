@@ -2,12 +2,14 @@
 
 use super::Body::{Keywords, Lines};
 use super::Header::Bare;
-use super::Support::{Full, NoEffect, Own, Refused};
+use super::Support::{Full, NoEffect, Old, Own, Refused};
 use super::Takes::{
     Address, Block, Interface, Nothing, Number, OneOf, OptionalWord, Script, Seconds, Secret,
     Switch, Toml, Word, Words,
 };
-use super::global::{ADDRESS_LINES, GARP_EXTRA_IF, MOST_SECONDS, ROUTE_LINES, RULE_LINES, U32};
+use super::global::{
+    ADDRESS_LINES, GARP_EXTRA_IF, I32, MOST_SECONDS, ROUTE_LINES, RULE_LINES, U32,
+};
 use super::trackers::{NO_BFD, TRACK, TRACK_INTERFACE};
 use super::{Keyword, Scope, keywords};
 use crate::keys;
@@ -65,7 +67,7 @@ pub(super) const INSTANCE: &[Keyword] = keywords! { Instance:
         "How many adverts may be missing before the Active machine counts as gone.";
     "timer_expired_backup" OptionalWord("PRIORITY"), Full, "254",
         "Steps back after running so late that the other may have taken over. Needs `nopreempt`.";
-    "thread_timer_expired" OptionalWord("PRIORITY"), Full, "254",
+    "thread_timer_expired" OptionalWord("PRIORITY"), Old("timer_expired_backup"), "254",
         "The old name of `timer_expired_backup`.";
 
     "garp_master_delay" Number(0, MOST_SECONDS), Full, "5",
@@ -78,11 +80,11 @@ pub(super) const INSTANCE: &[Keyword] = keywords! { Instance:
         "How often each address is announced in one of these.";
     "garp_lower_prio_delay" Number(0, MOST_SECONDS), Full, "5",
         "Seconds until the second round after an advert of a lower priority was heard.";
-    "garp_lower_prio_repeat" Number(0, U32), Full, "5",
+    "garp_lower_prio_repeat" Number(0, I32), Full, "5",
         "How often each address is announced in a round after such an advert.";
     "garp_extra_if" Words(GARP_EXTRA_IF), Full, "100",
         "Announces in intervals on other interfaces that addresses are on: macvlans, or all.";
-    "vmac_garp_intvl" Words(GARP_EXTRA_IF), Full, "100",
+    "vmac_garp_intvl" Words(GARP_EXTRA_IF), Old("garp_extra_if"), "100",
         "The old name of `garp_extra_if`.";
     "lower_prio_no_advert" Switch, Full, "on",
         "Does not answer an advert of a lower priority with one of its own.";

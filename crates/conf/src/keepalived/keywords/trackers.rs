@@ -14,6 +14,9 @@ pub(super) const TRACK_INTERFACE: &str = "INTERFACE [weight N [reverse]]";
 pub(super) const TRACK: &str = "NAME [weight N [reverse|noreverse]]";
 pub(super) const NO_BFD: &str = "Keepair has no BFD, and an instance that does not see its session fail is not what was asked for";
 
+/// The longest pause of a group of interfaces.
+const GROUP_MOST_US: u64 = 2_147_483_647;
+
 pub(super) const SCRIPT: &[Keyword] = keywords! { Script:
     "script" Command, Full, "\"/etc/keepair/check.sh 6379\"",
         "The program and its arguments, in quotes if there are any.";
@@ -102,9 +105,9 @@ pub(super) const TRACK_GROUP: &[Keyword] = keywords! { TrackGroup:
 };
 
 pub(super) const GARP_GROUP: &[Keyword] = keywords! { GarpGroup:
-    "garp_interval" Seconds(0, MOST_US), Full, "0.01",
+    "garp_interval" Seconds(0, GROUP_MOST_US), Full, "0.01",
         "Pause between two ARP announcements.";
-    "gna_interval" Seconds(0, MOST_US), Full, "0.01",
+    "gna_interval" Seconds(0, GROUP_MOST_US), Full, "0.01",
         "Pause between two neighbour advertisements.";
     "interface" Interface, Full, "eth0",
         "The interface that the pauses are for.";

@@ -153,7 +153,12 @@ impl Reader<'_> {
             return None;
         };
         if let Some(extra) = words.next() {
-            self.extra(entry, extra);
+            let fault = Fault::new(
+                format!("unknown option {} of `{}`", quote(&extra.text), entry.name()),
+                format!("write {}", entry.synopsis()),
+            );
+            self.found.dropped(extra.place, fault);
+            return None;
         }
         let every = self.integer(word, entry.name(), 0, GARP_EXTRA_IF_MOST)?;
         let every = Duration::from_secs(u64::try_from(every).ok()?);

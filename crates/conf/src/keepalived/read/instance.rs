@@ -141,8 +141,9 @@ impl Reader<'_> {
             }
         };
         if let Some(first) = &it.state {
+            let kind = if first.value == state { Kind::Warning } else { Kind::Dropped };
             let fault = Fault::new("a second `state`", "take one of them out; MASTER prevails");
-            self.found.with(Kind::Dropped, word.place, fault, (first.place, "the first one"));
+            self.found.with(kind, word.place, fault, (first.place, "the first one"));
         }
         if it.state.as_ref().is_none_or(|first| first.value == State::Backup) {
             it.state = Some(Placed::new(state, word.place));
@@ -320,7 +321,15 @@ impl Reader<'_> {
             let fault = Fault::new("a key is one word", "put one with blanks in double quotes");
             self.found.error(extra.place, fault);
         }
-        let id = u8::try_from(self.integer(id, "key", 1, 255)?).ok()?;
+        let Some(id) = id.text.parse::<u8>().ok().filter(|id| *id > 0) else {
+            // What stands there may be the key itself.
+            let fault = Fault::new(
+                "a key without a number",
+                "write a number from 1 to 255 before the key, the same on both machines",
+            );
+            self.found.error(id.place, fault);
+            return None;
+        };
         let value = match value.text.split_once(':') {
             Some(("file", path)) => {
                 if let Err(fault) = crate::value::name::path(path) {
@@ -370,7 +379,11 @@ impl Reader<'_> {
             } else if it.name.is_none() {
                 it.name = Some(self.interface_name(word)?);
             } else {
-                self.extra(entry, word);
+                let fault = Fault::new(
+                    format!("a second name {} of one interface", quote(&word.text)),
+                    "write one name, and a MAC address if need be",
+                );
+                self.found.dropped(word.place, fault);
             }
         }
         Some(Placed::new(it, entry.place()))

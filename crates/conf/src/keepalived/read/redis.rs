@@ -10,7 +10,7 @@ use crate::keepalived::keywords::{Scope, Takes};
 use crate::keepalived::place::Placed;
 use crate::keys::{Key, Kind as Value};
 use crate::secret::Secret;
-use crate::value::{Fault, address, duration, name};
+use crate::value::{Fault, address, duration, name, quote};
 
 /// How to write a key's value.
 pub(super) fn synopsis(key: &Key) -> String {
@@ -138,9 +138,17 @@ impl Reader<'_> {
         else {
             return None;
         };
-        let word = self.word(entry)?;
-        let number = self.integer(word, entry.name(), *least, *most)?;
-        Some(Placed::new(u16::try_from(number).ok()?, word.place))
+        self.key(entry, |text| {
+            let number = text.parse::<u16>().ok();
+            number.filter(|number| (*least..=*most).contains(&i64::from(*number))).ok_or_else(
+                || {
+                    Fault::new(
+                        format!("`{}`: {} is out of range", entry.name(), quote(text)),
+                        format!("write a number from {least} to {most}"),
+                    )
+                },
+            )
+        })
     }
 
     fn key_duration(&mut self, entry: Entry<'_>) -> Option<Placed<Duration>> {

@@ -116,8 +116,12 @@ impl Reader<'_> {
         if !path.text.starts_with('/') {
             let fault = Fault::new(
                 format!("{} is not an absolute path", quote(&path.text)),
-                "write the path from the root, beginning with a slash",
+                "write the path from the root; this one depends on where the daemon runs",
             );
+            self.found.warning(path.place, fault);
+        }
+        if path.text.is_empty() {
+            let fault = Fault::new("a pipe without a name", "write its path");
             self.found.dropped(path.place, fault);
             return None;
         }

@@ -106,6 +106,18 @@ fn a_word_that_stands_twice() {
             &["3:1 `startup_script` stands here again [2:1 the first one]"],
         ),
     ]);
+    for first in [
+        "track_file f {\nfile /a\nfile /b\n}",
+        "track_file f {\nfile /a\nweight 1\nweight 2\n}",
+        "vrrp_track_process p {\nprocess a\nprocess b\n}",
+        "global_defs {\nvmac_prefix a\nvmac_prefix b\n}",
+        "vrrp_instance V {\nuse_vmac a\nuse_vmac b\n}",
+        "vrrp_instance V {\nuse_vmac a b\n}",
+    ] {
+        let says = found(first).join("\n");
+        assert!(says.contains("again") || says.contains("a second name"), "{first} {says}");
+        assert!(!says.contains("warning: `file`"), "{says}");
+    }
     let file = super::good("global_defs {\nrouter_id a\nrouter_id b\n}");
     assert_eq!(file.globals.router_id.map(|id| id.value), Some("b".to_owned()));
 }

@@ -108,10 +108,10 @@ fn a_definition_counts_only_before_a_blank_unless_in_braces() {
     mistakes(&[
         ("$A=x ;; $A/b", &["4:3 warning: `$A` right before `/` is not replaced"]),
         ("$A=x ;; \"$A\"", &["4:4 warning: `$A` right before `\\\"` is not replaced"]),
-        ("$A", &["3:1 warning: `A` is not defined; it is taken as it stands"]),
-        ("\"x ${A}\"", &["3:4 warning: `A` is not defined; it is taken as it stands"]),
-        ("x${A}", &["3:2 `A` is not defined"]),
-        ("$A = x", &["3:1 warning: `A` is not defined; it is taken as it stands"]),
+        ("$A", &["3:1 warning: this is not defined; it is taken as it stands"]),
+        ("\"x ${A}\"", &["3:4 warning: this is not defined; it is taken as it stands"]),
+        ("x${A}", &["3:2 this is not defined"]),
+        ("$A = x", &["3:1 warning: this is not defined; it is taken as it stands"]),
     ]);
 }
 
@@ -364,7 +364,7 @@ global_defs {
 ";
     assert_eq!(
         found(text),
-        ["a.conf:2:15 unknown keyword `unknown` in `global_defs` [a.conf:2:1 with `$N` = 7] \
+        ["a.conf:2:15 unknown keyword `unknown` in `global_defs` [a.conf:2:1 with `$N` = `7`] \
              [5:1 in the value of `$A`] [3:1 in the value of `$B`]"],
     );
 }

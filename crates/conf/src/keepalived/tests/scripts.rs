@@ -125,6 +125,9 @@ impl Machine for Scripts {
 const ENTRIES: &[(&str, u32, u32, u32)] = &[
     ("/", 0, 0, 0o755),
     ("/etc/", 0, 0, 0o755),
+    ("/usr/bin/", 0, 0, 0o755),
+    ("/usr/", 0, 0, 0o755),
+    ("/usr/bin/true", 0, 0, 0o755),
     ("/good", 0, 0, 0o755),
     ("/plain", 0, 0, 0o644),
     ("/only-root", 0, 0, 0o700),
@@ -168,9 +171,9 @@ fn trap_20_a_script_that_is_not_there_or_not_executable_is_an_error() {
         ("/redis-group redis", &[]),
         ("/staff-group redis", &["`/staff-group` is not executable for who runs it"]),
         ("/staff-group redis staff", &[]),
-        ("/good nobody", &["there is no user `nobody`"]),
-        ("/good redis nogroup", &["there is no group `nogroup`"]),
-        ("/good argument", &["there is no user `argument`"]),
+        ("/good nobody", &["there is no such user"]),
+        ("/good redis nogroup", &["there is no such group"]),
+        ("/good argument", &["there is no such user"]),
     ] {
         assert_eq!(judged(SECURE, script), expected, "{script}");
     }
@@ -210,7 +213,7 @@ fn trap_38_what_root_runs_only_root_may_change() {
 fn whom_scripts_run_as() {
     let missing = "`enable_script_security` without `script_user`, and no user keepalived_script";
     assert_eq!(judged("enable_script_security", "/good redis"), [missing]);
-    assert_eq!(judged("script_user nobody", "/good redis"), ["there is no user `nobody`"]);
+    assert_eq!(judged("script_user nobody", "/good redis"), ["there is no such user"]);
     assert_eq!(
         judged("script_user redis", "/only-root"),
         ["`/only-root` is not executable for who runs it"]
@@ -224,8 +227,45 @@ fn whom_scripts_run_as() {
 
 #[test]
 fn a_relative_script_is_searched_for() {
-    assert_eq!(
-        judged(SECURE, "redis-cli"),
-        ["warning: the script `redis-cli` is not an absolute path"]
-    );
+    let warning = |name: &str| format!("warning: the script `{name}` is not an absolute path");
+    assert_eq!(judged(SECURE, "true"), [warning("true")]);
+    assert_eq!(judged(SECURE, "none"), [warning("none"), "there is no script `none`".to_owned()]);
+}
+
+#[test]
+fn a_tolerated_script_is_not_run() {
+    let text = "
+global_defs {
+on_dropped warn
+enable_script_security
+script_user root
+}
+vrrp_script bad {
+script /none
+}
+vrrp_script good {
+script /good
+}
+vrrp_instance V {
+interface eth0
+virtual_router_id 1
+virtual_ipaddress { 10.0.0.1 }
+track_script { bad
+good }
+notify_master /plain
+notify_backup /good nobody
+notify_deleted /none
+notify /good
+}
+";
+    let machine = Scripts { files: Files::new(text), entries: ENTRIES };
+    let parsed = parse("/etc/keepalived.conf", &machine, &Options::default());
+    let file = parsed.file.unwrap();
+    assert_eq!(file.scripts.len(), 1);
+    let it = &file.instances[0];
+    assert_eq!(it.tracks.scripts.len(), 1);
+    assert!(it.notify.master.is_none() && it.notify.backup.is_none());
+    assert_eq!(it.notify.deleted.as_ref().map(|it| it.value.is_some()), Some(false));
+    assert!(it.notify.any.is_some());
+    assert_eq!(parsed.diagnostics.len(), 4);
 }

@@ -119,6 +119,15 @@ fn line(keyword: &Keyword) -> String {
 /// The base, with these lines in this scope.
 fn with(scope: Scope, lines: &str) -> String {
     let mut text = BASE.replace(&format!("@{scope:?}\n"), &format!("{lines}\n"));
+    // Of these the first one holds.
+    for (scope_of, word, base) in [
+        (Scope::TrackFile, "\nfile ", "file /run/base\n"),
+        (Scope::TrackProcess, "\nprocess ", "process base\n"),
+    ] {
+        if scope == scope_of && lines.contains(word) {
+            text = text.replace(base, "");
+        }
+    }
     for other in Scope::ALL {
         text = text.replace(&format!("@{other:?}\n"), "");
     }
@@ -131,9 +140,9 @@ fn values(text: &str) -> (File, Vec<Diagnostic>) {
     let mut expander = Expander::new(&machine, "id", Limits::default(), 0);
     expander.read("/etc/keepalived.conf");
     let Expander { sources, mut found, tree, .. } = expander;
-    let file = Reader::new(&mut found).file(&tree.into_nodes());
+    let mut file = Reader::new(&mut found).file(&tree.into_nodes());
     let mut crossed = Found::default();
-    cross::check(&file, &mut crossed);
+    cross::check(&mut file, &machine, &mut crossed);
     let mut diagnostics = found.finish(&sources, OnDropped::Refuse);
     diagnostics.extend(crossed.finish(&sources, OnDropped::Refuse));
     (file, diagnostics)
@@ -179,7 +188,7 @@ fn every_word_with_an_effect_has_one() {
         let (without, _) = values(&with(keyword.scope, beside));
         let (with_it, _) = values(&with(keyword.scope, &format!("{beside}\n{}", line(keyword))));
         let same = format!("{without:?}") == format!("{with_it:?}");
-        let has_effect = matches!(keyword.support, Support::Full | Support::Own);
+        let has_effect = matches!(keyword.support, Support::Full | Support::Own | Support::Old(_));
         // Of these the base has the same, or a password that is not shown.
         let is_like_base = matches!(keyword.name, "auth_type" | "auth_pass" | "active_key");
         assert!(same != (has_effect && !is_like_base), "{:?} {}", keyword.scope, keyword.name);

@@ -430,3 +430,84 @@ fn ipv6_is_version_3() {
     assert_eq!(file.instances[0].version(&file.globals), 3);
     assert_eq!(found(&v6("version 2")), ["5:9 there is no version 2 of VRRP for IPv6"]);
 }
+
+#[test]
+fn what_is_tolerated_is_left_out() {
+    let text = "
+global_defs {
+on_dropped warn
+}
+vrrp_script check {
+script /bin/true
+weight 5
+}
+track_file standby {
+file /run/standby
+}
+vrrp_sync_group VG {
+group { VI_1 VI_2 }
+}
+vrrp_sync_group VH {
+group { VI_2 }
+}
+vrrp_instance VI_1 {
+interface eth0
+virtual_router_id 1
+virtual_ipaddress {
+10.0.0.1
+fd00::1
+}
+unicast_peer { 10.0.0.5
+fd00::5 }
+mcast_src_ip fd00::4
+track_script { check }
+track_file { standby weight 0 }
+}
+vrrp_instance VI_2 {
+interface eth0
+virtual_router_id 2
+virtual_ipaddress { 10.0.0.2 }
+}
+vrrp_instance VI_3 {
+interface eth1
+priority 255
+virtual_router_id 2
+virtual_ipaddress { 10.0.0.3 }
+track_interface { eth2 weight 7
+eth3 }
+}
+interface_up_down_delays {
+eth0 9
+eth1 1
+}
+static_ipaddress {
+10.0.0.9 dev eth0 track_group TG
+}
+";
+    let file = good(text);
+    let [first, _, third] = &*file.instances else { panic!() };
+    assert_eq!(first.addresses.len(), 1);
+    assert_eq!(first.unicast_peers.as_ref().unwrap().len(), 1);
+    assert!(first.multicast_source.is_none());
+    assert!(first.tracks.scripts.is_empty());
+    assert_eq!(first.tracks.files.len(), 1);
+    assert_eq!(third.tracks.interfaces.len(), 1);
+    assert_eq!(file.sync_groups.len(), 1);
+    assert_eq!(file.up_down_delays.len(), 1);
+    assert!(file.static_addresses[0].track_group.is_none());
+    // Each of them was told.
+    let says = found(text);
+    assert_eq!(says.iter().filter(|line| line.contains("warning: ")).count(), says.len());
+    for expected in [
+        "`VI_2` is in a sync group already",
+        "fd00::1 in an instance for IPv4",
+        "fd00::5 in an instance for IPv4",
+        "fd00::4 in an instance for IPv4",
+        "`check` has the weight 5",
+        "`eth2` has the weight 7",
+        "`eth0` is waited for",
+        "there is no `track_group` named `TG`",
+    ] {
+        assert!(says.iter().any(|line| line.contains(expected)), "{expected} {says:#?}");
+    }
+}
