@@ -137,11 +137,13 @@ impl<'m> Expander<'m> {
             // A backslash behind a comment continues a definition, too.
             let (before, continued) = definition::continuation(&cells);
             if let Some(mut definition) = open.take() {
-                definition.lines.push(text::trim(&text::without_comment(before)).to_vec());
+                let bare = text::without_comment(before);
+                let bare = text::trim(&bare);
+                definition.lines.push(bare.to_vec());
                 if continued {
                     open = Some(definition);
                 } else {
-                    self.define(definition);
+                    self.end(definition, bare.is_empty().then_some(&cells));
                 }
             } else if continued
                 && let Some(definition) = self.opened(&text::without_comment(before))

@@ -280,7 +280,7 @@ impl<'a> Reader<'a> {
                     // The load balancer's blocks have headers of many kinds.
                     (Header::Bare, _) if body == Body::Skipped => true,
                     (Header::Bare, [extra, ..]) => {
-                        self.extra(entry, extra);
+                        self.before_brace(entry, body, extra);
                         true
                     }
                 }
@@ -317,6 +317,19 @@ impl<'a> Reader<'a> {
             Takes::Weight(most) => drop(self.weight(entry, most)),
             _ => {}
         }
+    }
+
+    /// A word between a keyword and its brace. Where entries are, it may be one.
+    fn before_brace(&mut self, entry: Entry<'_>, body: Body, word: &Word) {
+        if matches!(body, Body::Keywords(_)) {
+            self.extra(entry, word);
+            return;
+        }
+        let fault = Fault::new(
+            format!("{} stands before the brace", quote(&word.text)),
+            "what stands there is not used: put it behind the brace",
+        );
+        self.found.dropped(word.place, fault);
     }
 
     /// A word that is not used.

@@ -100,20 +100,15 @@ fn find(cells: &[Cell], start: usize) -> Option<Reference> {
         let rest = cells.get(name_at..)?;
         let length = rest.iter().position(|cell| !is_name(cell.ch)).unwrap_or(rest.len());
         let name = text::string(rest.get(..length)?);
-        if !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) {
-            if !braced {
-                let span = at..name_at + length;
-                return Some(Reference { span, name, arguments: String::new(), braced });
+        if braced {
+            if let Some(end) = text::braced_name(cells, at) {
+                let arguments = cells.get(name_at + length..end - 1)?;
+                let arguments = text::string(text::trim(arguments));
+                return Some(Reference { span: at..end, name, arguments, braced });
             }
-            let inside = rest.get(length..)?;
-            let closed = inside.iter().position(|cell| cell.ch == '}');
-            if let Some(closed) = closed
-                && inside.first().is_some_and(|cell| cell.ch == '}' || is_blank(cell.ch))
-            {
-                let arguments = text::string(text::trim(inside.get(..closed)?));
-                let span = at..name_at + length + closed + 1;
-                return Some(Reference { span, name, arguments, braced });
-            }
+        } else if !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) {
+            let span = at..name_at + length;
+            return Some(Reference { span, name, arguments: String::new(), braced });
         }
         at += 1;
     }
@@ -145,6 +140,22 @@ impl Expander<'_> {
         let place = text::place(rest, &self.sources)?;
         let lines = if value.is_empty() { Vec::new() } else { vec![value.to_vec()] };
         Some(Open { name, lines, place, holds })
+    }
+
+    /// Ends a definition of several lines. Its last line is a strange one if it has nothing but a
+    /// comment or blanks: keepalived goes on after it, now and then.
+    pub(super) fn end(&mut self, definition: Open, last: Option<&Vec<Cell>>) {
+        if let Some(place) = last.and_then(|cells| text::place(cells, &self.sources)) {
+            let fault = Fault::new(
+                format!(
+                    "the definition of `${}` ends with a line that has no text",
+                    definition.name
+                ),
+                "put a backslash at its end if it is to go on, or take the line out",
+            );
+            self.found.error(place, fault);
+        }
+        self.define(definition);
     }
 
     /// Keeps a definition.

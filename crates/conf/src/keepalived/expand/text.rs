@@ -86,13 +86,31 @@ pub(crate) fn find_brace(cells: &[Cell]) -> Option<usize> {
             '\\' => at += 1,
             '"' => quoted = !quoted,
             '{' | '}' if !quoted => return Some(at),
-            '$' if cells.get(at + 1).is_some_and(|next| next.ch == '{') => {
-                let rest = cells.get(at..).unwrap_or(&[]);
-                at += rest.iter().position(|cell| cell.ch == '}').unwrap_or(1);
+            '$' => {
+                if let Some(end) = braced_name(cells, at) {
+                    at = end;
+                    continue;
+                }
             }
             _ => {}
         }
         at += 1;
     }
     None
+}
+
+/// Behind the `${NAME}` that begins at `start`, if one does. A name that the reader defines itself,
+/// which begins with an underscore, may have words behind it.
+pub(crate) fn braced_name(cells: &[Cell], start: usize) -> Option<usize> {
+    let rest = cells.get(start..)?;
+    let name = rest.get(2..).filter(|_| starts_with(rest, "${"))?;
+    let length = name.iter().position(|cell| !is_name(cell.ch))?;
+    let first = name.first().filter(|_| length > 0)?.ch;
+    let behind = name.get(length..)?;
+    let closed = match behind.first()?.ch {
+        '}' => 0,
+        ch if is_blank(ch) && first == '_' => behind.iter().position(|cell| cell.ch == '}')?,
+        _ => return None,
+    };
+    (!first.is_ascii_digit()).then_some(start + 2 + length + closed + 1)
 }

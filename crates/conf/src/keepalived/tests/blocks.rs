@@ -75,6 +75,17 @@ fn unknown_words_and_what_was_meant() {
 }
 
 #[test]
+fn an_entry_before_the_brace_is_not_used() {
+    rows(&[
+        ("static_routes default { ;; }", &["1:15 `default` stands before the brace"]),
+        (
+            "global_defs { ;; notification_email a { ;; b ;; } ;; }",
+            &["2:20 `a` stands before the brace"],
+        ),
+    ]);
+}
+
+#[test]
 fn words_too_many_are_not_used() {
     rows(&[
         (

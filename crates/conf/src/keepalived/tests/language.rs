@@ -111,6 +111,8 @@ fn a_definition_counts_only_before_a_blank_unless_in_braces() {
         ("$A", &["3:1 warning: this is not defined; it is taken as it stands"]),
         ("\"x ${A}\"", &["3:4 warning: this is not defined; it is taken as it stands"]),
         ("x${A}", &["3:2 this is not defined"]),
+        ("$A=x ;; ${A }", &["4:2 `notification_email` takes names only"]),
+        ("${7}", &["3:2 `notification_email` takes names only"]),
         ("$A = x", &["3:1 warning: this is not defined; it is taken as it stands"]),
     ]);
 }
@@ -131,6 +133,11 @@ fn a_definition_of_several_lines() {
         ("$A= \\ ;; a \\ ;; b ;; $A c", &["6:1 something follows `$A`, which has several lines"]),
         ("a \\ ;; b", &["3:3 a backslash at the end of a line continues it only in a definition"]),
         ("a # \\ ;; b", &[]),
+        (
+            "$A= \\ ;; a \\ ;; # here ;; $A",
+            &["5:1 the definition of `$A` ends with a line that has no text"],
+        ),
+        ("$A= \\ ;; a \\ ;; ;; $A", &[]),
     ]);
     assert_eq!(
         found("$A= \\\nrouter_id a \\"),
