@@ -2,7 +2,8 @@
 //!
 //! Text in, [`Config`] or a list of [`Diagnostic`]s out: every mistake at once, each with file, line,
 //! column and what to do about it. No I/O: reading the file, the password file and the machine's own
-//! addresses is the caller's.
+//! addresses is the caller's. [`parse`] reads `keepair.toml`, [`keepalived::parse`] reads a
+//! `keepalived.conf`.
 #![forbid(unsafe_code)]
 
 mod config;

@@ -1,8 +1,8 @@
 //! What a `keepalived.conf` says, as plain values.
 //!
-//! `None` means that nothing was written: what then holds is decided where instance, globals and
-//! version come together ([`super::effective`]). Every value knows its place, so that whoever puts it
-//! to use can still say what is wrong with it.
+//! `None` means that nothing was written. What then holds is told by [`Instance`]'s functions, where
+//! instance, globals and version come together. Every value knows its place, so that whoever puts it to
+//! use can still say what is wrong with it.
 
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
