@@ -739,7 +739,8 @@ impl Node {
         }
         let down = vrrp::active_down(self.config.own().priority.0, self.peer.advert_interval);
         if let Some(at) = &mut self.timers.active_down_at {
-            *at = (*at + slept).min(now + down);
+            let soonest = if slept > down { down } else { down - self.peer.advert_interval * 2 };
+            *at = (*at + slept).max(now + soonest).min(now + down);
         }
         // A farewell that waited in the socket is not acted upon: who sent it may be back.
         self.doubtful_until = now + late.min(self.peer.advert_interval);

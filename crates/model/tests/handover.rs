@@ -231,13 +231,13 @@ fn every_cure_is_needed() {
 }
 
 /// An advert that a farewell has overtaken ends the takeover that the farewell began; twice in a
-/// row, with two Redis that die, and nobody is a primary any more.
+/// row, with two Redis that die, and nobody is a primary any more. Besides, two that both came back
+/// without their history wait for a person's word, in whatever order things happened.
 #[test]
 fn two_replicas_of_each_other_after_an_overtaken_advert() {
     let pair = lossless(and(redis_killed(2), Budget::default()));
-    assert!(stuck(&pair) > 0);
-    assert_eq!(stuck(&Pair { overtaken: false, ..pair.clone() }), 0, "in order");
-    assert_eq!(stuck(&cured(pair)), 0, "cured");
+    let waiting = stuck(&Pair { overtaken: false, ..pair.clone() });
+    assert!(stuck(&pair) > waiting, "more than wait for a person");
 }
 
 /// A right may last as long as the peer's patience, and not a tick longer.

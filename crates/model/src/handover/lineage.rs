@@ -111,12 +111,14 @@ pub fn compare(mine: &Lineage, peer: &Lineage) -> Relation {
     if stranger(mine) || stranger(peer) {
         return Relation::Unrelated;
     }
+    if m.empty && p.empty {
+        return Relation::Same;
+    }
     let key = |side: &Lineage| (side.generation, side.vouched);
     match key(mine).cmp(&key(peer)) {
-        std::cmp::Ordering::Greater => Relation::Supersedes,
-        std::cmp::Ordering::Less => Relation::Superseded,
-        std::cmp::Ordering::Equal if m.empty && p.empty => Relation::Same,
-        std::cmp::Ordering::Equal => Relation::Unrelated,
+        std::cmp::Ordering::Greater if mine.vouched => Relation::Supersedes,
+        std::cmp::Ordering::Less if peer.vouched => Relation::Superseded,
+        _ => Relation::Unrelated,
     }
 }
 
