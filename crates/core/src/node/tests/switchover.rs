@@ -86,7 +86,8 @@ fn a_stop_during_a_switchover_is_not_forgotten() {
 
 #[test]
 fn every_obstacle_is_named() {
-    let table: &[(&str, fn(&mut Report))] = &[
+    type Change = fn(&mut Report);
+    let table: &[(&str, Change)] = &[
         ("redis-2 can't take over: its Redis hangs", |report| {
             report.fit = false;
             report.reason = "its Redis hangs".to_string();
@@ -311,11 +312,11 @@ fn sim_finding_524_a_fence_that_does_not_hold_the_packets_ends_the_switchover() 
 #[test]
 fn sim_finding_3867_a_wish_is_not_heard_much_later() {
     let wished = |bench: &Bench| {
-        let reports = bench.log.iter().filter_map(|action| match action {
+        let mut reports = bench.log.iter().filter_map(|action| match action {
             Action::SendReport(report) => Some(report.handshake.wanted),
             _ => None,
         });
-        reports.last().unwrap_or(0)
+        reports.next_back().unwrap_or(0)
     };
     let mut bench = standby();
     bench.feed(Input::Operator(Operator::Switchover));

@@ -123,7 +123,8 @@ fn promoted(bench: &mut Bench) {
 
 #[test]
 fn a_takeover_that_fails_leaves_nothing_behind() {
-    let table: &[(&str, fn(&mut Bench))] = &[
+    type Happens = fn(&mut Bench);
+    let table: &[(&str, Happens)] = &[
         ("Redis did not answer REPLICAOF NO ONE", |bench| bench.pass(1_100)),
         ("Redis refused REPLICAOF NO ONE: NOPERM", |bench| {
             let refused = Reply::Error("NOPERM".to_string());
