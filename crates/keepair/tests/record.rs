@@ -229,7 +229,9 @@ fn forged(did: &[&str]) -> Vec<u8> {
     let clock = Clock { at: Time(0), unix_us: 1_785_326_584_123_456 };
     encoder.head(clock, Why::Started, &node, &mut out).unwrap();
     let at = Time(1500);
-    encoder.handled(at, &Input::LinkChanged(true), did, Some(Sums::default()), &mut out).unwrap();
+    encoder
+        .handled(at, &Input::Started(Default::default()), did, Some(Sums::default()), &mut out)
+        .unwrap();
     out
 }
 
@@ -245,9 +247,8 @@ fn a_decision_that_differs_is_shown_with_time_and_input() {
         &[
             "*** 2026-07-29T12:03:04.124956Z, ",
             ": record 2 at byte ",
-            ": after the link came up, the recorded daemon did OpenFence AddVips; this keepair would: \
-             connect to Redis; ",
-            " | starting | differs\n",
+            ", the recorded daemon did OpenFence AddVips; this keepair would: remove the addresses; ",
+            "connect to Redis; ",
             "1 inputs, 1 decisions: 1 decided otherwise than recorded, from ",
         ],
     );
