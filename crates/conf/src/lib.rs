@@ -2,18 +2,20 @@
 //!
 //! Text in, [`Config`] or a list of [`Diagnostic`]s out: every mistake at once, each with file, line,
 //! column and what to do about it. No I/O: reading the file, the password file and the machine's own
-//! addresses is the caller's.
+//! addresses is the caller's. [`parse`] reads `keepair.toml`, [`keepalived::parse`] reads a
+//! `keepalived.conf`.
 #![forbid(unsafe_code)]
 
 mod config;
 mod diagnostic;
+pub mod keepalived;
 mod keys;
 mod secret;
 mod toml;
 mod value;
 
 pub use config::{Config, RedisAccess, Tls, WhoAmI};
-pub use diagnostic::{Diagnostic, Severity, render};
+pub use diagnostic::{Diagnostic, Note, Severity, render};
 pub use keys::template::default_toml;
 pub use secret::Secret;
 pub use toml::parse;

@@ -9,6 +9,7 @@ mod kind;
 pub use kind::{Episode, Kind};
 
 use crate::checkers::{Fact, missing};
+use crate::daemon::State;
 use crate::fault::{Fault, Way};
 use crate::host::HostId;
 use crate::options::Options;
@@ -202,6 +203,7 @@ impl World {
     }
 
     fn look_around(&mut self) {
+        self.start_late_leavers();
         let well = missing(self).is_none();
         if self.client_waits() || self.replica_waits() {
             self.swarm.settle_by = self.swarm.settle_by.max(self.now + SETTLE);
@@ -216,6 +218,18 @@ impl World {
         }
         self.see(&Fact::Settled);
         self.go_on_with_plan();
+    }
+
+    /// A daemon that was told to stop before the faults ended may end after that.
+    fn start_late_leavers(&mut self) {
+        for host in HostId::BOTH {
+            let machine = &self.hosts[host];
+            let absent = machine.powered && machine.daemon.state == State::Absent;
+            if self.swarm.healed && absent {
+                self.apply(Fault::StartDaemon(host));
+                self.swarm.settle_by = self.now + SETTLE;
+            }
+        }
     }
 
     /// The client sends to a machine that has gone, because it was cut off from every announcement

@@ -5,7 +5,8 @@
 
 use crate::keys::nearest::distance;
 
-/// `text` with as many bytes and lines, but stars for what follows a password's name.
+/// `text` with as many bytes and lines, but stars for what follows a password's name, for the
+/// arguments of scripts and for signing keys.
 pub(super) fn secrets(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -14,15 +15,21 @@ pub(super) fn secrets(text: &str) -> String {
         let (word, after) = rest.split_at(word_len);
         out.push_str(word);
         rest = after;
-        if names_secret(word) {
-            let gap = gap_len(rest);
-            if gap > 0 {
-                let (gap, value) = rest.split_at(gap);
-                let (value, after) = value.split_at(value_len(value));
-                out.push_str(gap);
-                star(value, &mut out);
-                rest = after;
-            }
+        let shown = if names_secret(word) {
+            gap_len(rest)
+        } else if names_script(word) {
+            path_len(rest)
+        } else if word == "key" {
+            number_len(rest)
+        } else {
+            0
+        };
+        if shown > 0 {
+            let (shown, value) = rest.split_at(shown);
+            let (value, after) = value.split_at(value_len(value));
+            out.push_str(shown);
+            star(value, &mut out);
+            rest = after;
         }
         let other_len = rest.find(is_word).unwrap_or(rest.len());
         let (other, after) = rest.split_at(other_len);
@@ -42,8 +49,41 @@ fn names_secret(word: &str) -> bool {
         return false;
     }
     let word = word.to_lowercase();
+    // Blocks and words of keepalived.conf that hold no secret themselves.
+    if matches!(&*word, "authentication" | "auth_type" | "auth_hmac") {
+        return false;
+    }
     let named = ["pass", "secret", "auth"].iter().any(|part| word.contains(part));
     (named || distance(&word, "password") <= 2) && !word.ends_with("file")
+}
+
+/// Whether a script follows, whose arguments often are passwords.
+fn names_script(word: &str) -> bool {
+    let is_block = matches!(word, "vrrp_script" | "track_script");
+    word == "script" || word.starts_with("notify") || (word.ends_with("_script") && !is_block)
+}
+
+/// Length of the blanks and the path at the beginning of `text`, up to the first argument; 0 if there
+/// is none on this line.
+fn path_len(text: &str) -> usize {
+    let is_blank = [' ', '\t'];
+    let path = text.trim_start_matches(is_blank);
+    let end = path.find([' ', '\t', '\n']).unwrap_or(path.len());
+    let (_, arguments) = path.split_at(end);
+    let value = arguments.trim_start_matches(is_blank);
+    let has_arguments = path.len() < text.len() && !value.is_empty() && !value.starts_with('\n');
+    if has_arguments { text.len() - value.len() } else { 0 }
+}
+
+/// Length of the blanks and the number at the beginning of `text`, up to the key; 0 if there is no
+/// number.
+fn number_len(text: &str) -> usize {
+    let is_blank = [' ', '\t'];
+    let number = text.trim_start_matches(is_blank);
+    let rest = number.trim_start_matches(|ch: char| ch.is_ascii_digit());
+    let value = rest.trim_start_matches(is_blank);
+    let has_key = rest.len() < number.len() && value.len() < rest.len();
+    if has_key { text.len() - value.len() } else { 0 }
 }
 
 /// Length of what stands between a key and its value: a closing quote, blanks, `=` or `:`.

@@ -101,6 +101,19 @@ fn passwords_are_starred_out() {
         ("Passwrod = \"x\"", "Passwrod = \"*\""),
         ("requirepass hunter2", "requirepass *******"),
         ("auth_pass 1234", "auth_pass ****"),
+        // keepalived.conf: arguments of scripts, keys, and words that hold none.
+        ("script \"/a hunter2 b\" # x", "script \"/a *********\"****"),
+        ("notify_master /a hunter2\nx", "notify_master /a *******\nx"),
+        ("notify_fifo_script '/a' b", "notify_fifo_script '/a' *"),
+        ("script /a\nscript", "script /a\nscript"),
+        ("vrrp_script check {", "vrrp_script check {"),
+        ("key 1 hex:00ff\nx", "key 1 ********\nx"),
+        ("key 1 \"a b\"", "key 1 \"***\""),
+        (
+            "authentication {\nauth_type PASS\nauth_pass x\n}",
+            "authentication {\nauth_type PASS\nauth_pass *\n}",
+        ),
+        ("auth_hmac {", "auth_hmac {"),
         // Not passwords.
         ("password_file = \"/x\"", "password_file = \"/x\""),
         ("interface = \"eth0\"", "interface = \"eth0\""),

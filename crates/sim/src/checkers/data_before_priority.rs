@@ -11,6 +11,7 @@
 use super::ledger::{Ledger, well};
 use super::{Checker, Fact, Kind};
 use crate::host::{HostId, PerHost};
+use crate::redis::Process;
 use crate::world::World;
 use keepair_core::input::Done;
 use keepair_core::time::Time;
@@ -42,7 +43,9 @@ impl DataBeforePriority {
             && well(world, peer)
             && self.ledger.traceable(world, peer);
         let (lacks, alone) = (self.more(world, peer, host), self.more(world, host, peer));
-        if known && lacks > 0 && alone == 0 {
+        // One that ends while its machine claims is found out at once.
+        let lives = world.hosts[host].redis.process == Process::Running;
+        if known && lives && lacks > 0 && alone == 0 {
             return Err(format!(
                 "{host} took over without {lacks} acknowledged writes that {peer} holds"
             ));

@@ -47,7 +47,7 @@ pub(super) fn guarded(world: &World, host: HostId) -> bool {
     daemon.state == State::Running && obeys && kernel.rules
 }
 
-/// Everything about the machine works, and the two hear each other.
+/// Everything about the machine works, and the two hear each other, with nothing held up on its way.
 pub(super) fn well(world: &World, host: HostId) -> bool {
     let machine = &world.hosts[host];
     let heard = |from: HostId| Traffic::ALL.into_iter().all(|kind| world.path(from, kind));
@@ -55,6 +55,7 @@ pub(super) fn well(world: &World, host: HostId) -> bool {
         && machine.redis.process == Process::Running
         && !machine.redis.is_loading()
         && machine.redis.turns(world.now)
+        && world.network.weather.late == 0
         && HostId::BOTH.into_iter().all(heard)
 }
 

@@ -4,6 +4,7 @@
 //! It learns that from the answer to its command; where Redis answers late, it says so late. A
 //! daemon that is not there, or was not all the time, can't.
 
+use super::ledger::guarded;
 use super::{Checker, Fact, Kind};
 use crate::daemon::State;
 use crate::fault::Fault;
@@ -28,6 +29,8 @@ pub(super) struct NoSilentLoss {
     silent: PerHost<Option<u64>>,
     /// So many acknowledged writes were overwritten then.
     overwritten: PerHost<Option<(Time, usize)>>,
+    /// Nobody could keep the other one from copying this Redis, and so from being told before.
+    unguarded: PerHost<bool>,
 }
 
 impl NoSilentLoss {
@@ -67,6 +70,7 @@ impl Checker for NoSilentLoss {
 
     fn wants(&self) -> &'static [Kind] {
         &[
+            Kind::Admits,
             Kind::Told,
             Kind::Redis,
             Kind::ClientHeard,
@@ -92,6 +96,8 @@ impl Checker for NoSilentLoss {
             }
             Fact::Told { host, event: Told::OwnTail { .. } } => self.silent[*host] = None,
             Fact::Fault(Fault::Decide(keep, _)) => self.silent[keep.peer()] = None,
+            Fact::Admits { host } => self.unguarded[*host] = !guarded(world, *host),
+            Fact::Overwritten { host, .. } if self.unguarded[host.peer()] => {}
             Fact::Overwritten { host, lost, .. } => self.overwritten(world, *host, lost),
             _ => {}
         }

@@ -4,11 +4,13 @@
 //! have clients, nor in the moment after that in which they find out. A machine whose processor
 //! stood still together with its clocks is such a machine: nothing tells it that time has passed.
 //! Nor is it promised while somebody has removed the rules of a fence that its daemon, dead or
-//! refused, can't lay again; nor, where faults overlap, for as long as the kernel made a dying daemon
+//! refused, can't lay again, nor between two that begin at the same time and hear nothing of each other
+//! yet; nor, where faults overlap, for as long as the kernel made a dying daemon
 //! wait before it carried a renewal out.
 
 use super::{Checker, Fact, Kind};
 use crate::host::{HostId, PerHost};
+use crate::network::Traffic;
 use crate::world::World;
 use keepair_core::time::Time;
 
@@ -16,6 +18,8 @@ use keepair_core::time::Time;
 #[derive(Debug, Default)]
 pub(super) struct OneWriter {
     woke_at: PerHost<Option<Time>>,
+    /// Since when each answers.
+    since: PerHost<Option<Time>>,
 }
 
 impl OneWriter {
@@ -26,7 +30,12 @@ impl OneWriter {
             let kernel = &world.hosts[host].kernel;
             kernel.has_any() && !kernel.rules
         };
+        // Reports do not pass, and there were no adverts yet: two that begin at the same time.
+        let began = |host: HostId| unaware(&self.since[host]);
+        let mute = |host: HostId| world.network.is_cut(host, Traffic::Reports);
+        let strangers = HostId::BOTH.into_iter().all(began) && HostId::BOTH.into_iter().any(mute);
         world.network.parted_within(world.now, find_out)
+            || strangers
             || self.woke_at.0.iter().any(unaware)
             || HostId::BOTH.into_iter().any(bare)
     }
@@ -44,6 +53,10 @@ impl Checker for OneWriter {
     fn see(&mut self, world: &World, fact: &Fact<'_>) -> Result<(), String> {
         if let Fact::Thawed { host, clock_stood: true, .. } = fact {
             self.woke_at[*host] = Some(world.now);
+        }
+        for host in HostId::BOTH {
+            let since = self.since[host].or(Some(world.now));
+            self.since[host] = since.filter(|_| world.answers(host));
         }
         let clock = |host: HostId| world.hosts[host].clock.read(world.now);
         let overstays =
