@@ -109,7 +109,7 @@ pub(crate) fn render_files<'t>(
         for file in notes.chain([&diagnostic.file]) {
             quoted
                 .entry(file.as_str())
-                .or_insert_with(|| text_of(file).map_or(String::new(), mask::secrets));
+                .or_insert_with(|| text_of(file).map_or(String::new(), quotable));
         }
     }
     let mut out = String::new();
@@ -125,6 +125,13 @@ pub(crate) fn render_files<'t>(
         out.push_str(&format!("\n... and {more} more\n"));
     }
     out
+}
+
+/// `text` without its passwords, for a terminal: the renderer draws control characters of ASCII, but
+/// hands on those behind it (C1), of which U+009B begins a command as ESC and `[` do.
+fn quotable(text: &str) -> String {
+    // As long as they are, so that no span moves.
+    mask::secrets(text).replace(|c| ('\u{80}'..='\u{9f}').contains(&c), "\u{b7}")
 }
 
 /// A diagnostic and its notes for the renderer; `text` gives the lines to quote.

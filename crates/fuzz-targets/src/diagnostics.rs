@@ -1,45 +1,62 @@
-//! What must hold for whatever a reader of configurations says about a text.
+//! What must hold for whatever a reader of configurations says about its texts.
 
-use keepair_conf::{Diagnostic, render};
+use std::ops::Range;
 
-/// Diagnostics that are drawn at once; `render` counts the rest.
+use keepair_conf::Diagnostic;
+
+/// Diagnostics that are drawn at once; the renderer counts the rest.
 const DRAWN: usize = 50;
 /// Drawing the same lines takes far longer than finding them.
 const DRAWN_MAX: usize = 100;
 
-/// Every place named exists and is named right, and all of it can be shown.
-pub(crate) fn check(found: &[Diagnostic], text: &str) {
+/// Every place named exists and is named right, and all of it can be shown. `text_of` gives a file's
+/// text by its name, `render` draws, plain or in colour.
+pub(crate) fn check<'t>(
+    found: &[Diagnostic],
+    text_of: impl Fn(&str) -> Option<&'t str>,
+    render: impl Fn(&[Diagnostic], bool) -> String,
+) {
+    let text_of = |file: &str| text_of(file).unwrap_or_else(|| panic!("there is no {file}"));
     for one in found {
-        assert!(text.get(one.span.clone()).is_some(), "{one:?}");
-        let before = &text[..one.span.start];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        assert_eq!(one.line, before.matches('\n').count() + 1, "{one:?}");
-        // A byte order mark is not something an editor counts.
-        let column = before[line_start..].chars().filter(|c| *c != '\u{feff}').count() + 1;
-        assert_eq!(one.column, column, "{one:?}");
-        assert!(!one.message.contains(char::is_control), "{one:?}");
-        assert!(one.hint.iter().all(|hint| !hint.contains(char::is_control)), "{one:?}");
+        check_place(text_of(&one.file), &one.span, (one.line, one.column));
+        let words = [Some(&one.message), one.hint.as_ref()];
+        assert!(
+            !words.into_iter().flatten().any(|text| text.contains(char::is_control)),
+            "{one:?}"
+        );
         assert!(one.to_string().contains(&one.message), "{one:?}");
+        for note in &one.notes {
+            check_place(text_of(&note.file), &note.span, (note.line, note.column));
+            assert!(!note.message.contains(char::is_control), "{note:?}");
+        }
     }
     for some in found.chunks(DRAWN).take(DRAWN_MAX / DRAWN) {
-        let shown = render(some, text, false);
+        let shown = render(some, false);
         assert!(!shown.is_empty());
         // It goes to a terminal, and the text may be anybody's.
         let escapes = shown.contains(|c: char| c.is_control() && c != '\n');
         assert!(!escapes, "{shown:?}");
-        assert!(!render(some, text, true).is_empty());
+        assert!(!render(some, true).is_empty());
     }
-    assert_eq!(render(&[], text, false), "");
+    assert_eq!(render(&[], false), "");
+}
+
+fn check_place(text: &str, span: &Range<usize>, place: (usize, usize)) {
+    assert!(text.get(span.clone()).is_some(), "{span:?} is not in {text:?}");
+    let before = &text[..span.start];
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    // A byte order mark is not something an editor counts.
+    let column = before[line_start..].chars().filter(|c| *c != '\u{feff}').count() + 1;
+    assert_eq!(place, (before.matches('\n').count() + 1, column), "{span:?} of {text:?}");
 }
 
 /// A password that stands in the text once is not in what is shown about it.
-pub(crate) fn check_secret(found: &[Diagnostic], text: &str, password: &str) {
+pub(crate) fn check_secret(found: &[Diagnostic], text: &str, shown: &str, password: &str) {
     let telling = password.len() >= 8 && password.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let said = found.iter().any(|one| {
         one.message.contains(password) || one.hint.iter().any(|hint| hint.contains(password))
     });
     if telling && !said && text.matches(password).count() == 1 {
-        let shown = render(found, text, false);
         assert!(!shown.contains(password), "{shown}");
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use keepair_conf::{Config, RedisAccess, Severity, parse};
+use keepair_conf::{Config, Diagnostic, RedisAccess, Severity, parse, render};
 use keepair_core::config::Vip;
 use keepair_core::time::Time;
 use keepair_core::{Actions, Input, Node, vrrp};
@@ -12,21 +12,28 @@ use keepair_wire::vrrp::{ChecksumForm, GROUP_V4, GROUP_V6};
 
 use crate::diagnostics;
 
+const FILE: &str = "keepair.toml";
+
 /// The bytes are the text.
 pub fn run(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    match parse("keepair.toml", &text) {
+    let check_found = |found: &[Diagnostic]| {
+        let text_of = |file: &str| (file == FILE).then_some(&*text);
+        diagnostics::check(found, text_of, |some, color| render(some, &text, color));
+    };
+    match parse(FILE, &text) {
         Ok((config, warnings)) => {
             assert!(warnings.iter().all(|one| one.severity == Severity::Warning));
-            diagnostics::check(&warnings, &text);
+            check_found(&warnings);
             if let Some(password) = &config.redis.password {
-                diagnostics::check_secret(&warnings, &text, password.expose());
+                let shown = render(&warnings, &text, false);
+                diagnostics::check_secret(&warnings, &text, &shown, password.expose());
             }
             check(&config);
         }
         Err(found) => {
             assert!(found.iter().any(|one| one.severity == Severity::Error));
-            diagnostics::check(&found, &text);
+            check_found(&found);
         }
     }
 }

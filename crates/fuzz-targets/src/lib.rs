@@ -14,6 +14,7 @@
 pub mod arp;
 pub mod info;
 pub mod keepair_toml;
+pub mod keepalived_conf;
 pub mod ndp;
 pub mod node;
 pub mod peer;
@@ -38,6 +39,7 @@ pub static TARGETS: &[Target] = &[
     Target { name: "arp", run: arp::run },
     Target { name: "info", run: info::run },
     Target { name: "keepair_toml", run: keepair_toml::run },
+    Target { name: "keepalived_conf", run: keepalived_conf::run },
     Target { name: "ndp", run: ndp::run },
     Target { name: "node", run: node::run },
     Target { name: "peer", run: peer::run },

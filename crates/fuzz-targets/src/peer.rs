@@ -2,6 +2,9 @@
 
 use keepair_wire::peer::{PHASES_MAX, ParseError, REASON_LEN_MAX, Report};
 
+#[cfg(test)]
+mod tests;
+
 /// A report must fit into one frame of any link: RFC 791's 576 bytes less the IP and UDP headers.
 const DATAGRAM_LEN_MAX: usize = 508;
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 /// A SYN without an answer is sent again after this (RFC 6298 section 2).
 const SYN_AGAIN: Duration = Duration::from_secs(1);
 /// The client is attentive for so long after something has happened.
-const ATTENTIVE: Duration = Duration::from_millis(1_000);
+const ATTENTIVE: Duration = Duration::from_millis(600);
 /// Between two writes of the program on a machine.
 const LOCAL_INTERVAL: Duration = Duration::from_millis(20);
 /// Smaller numbers are writes of a past that nobody saw.

@@ -87,6 +87,8 @@ pub struct Daemon {
     /// It waits for the kernel.
     calling: bool,
     busy_until: Time,
+    /// What the node waits for.
+    deadline: Time,
     /// The deadline that the timer is set for.
     timer: Option<Time>,
     sessions: u64,
@@ -345,12 +347,11 @@ impl World {
     /// Whichever is first: what the kernel answered, an overdue timer, what came in.
     fn next_input(&mut self, id: HostId, clock: Time) -> Option<Input> {
         let daemon = &mut self.hosts[id].daemon;
-        let deadline = daemon.node.as_ref()?.deadline();
         if let Some(answer) = daemon.done.pop_front() {
             return Some(answer);
         }
         // As the reactor does it: what came in first, but not for ever.
-        let due = clock >= deadline;
+        let due = clock >= daemon.deadline;
         if due && (daemon.inbox.is_empty() || daemon.taken >= TURN) {
             daemon.taken = 0;
             return Some(Input::Deadline);
@@ -378,6 +379,7 @@ impl World {
         self.see(&Fact::Handled { host: id, by_timer, before, after, actions: &actions, late });
         let daemon = &mut self.hosts[id].daemon;
         (daemon.todo, daemon.performed) = (actions, 0);
+        daemon.deadline = next;
     }
 
     /// Performs an action, or waits for the kernel to.
@@ -450,9 +452,7 @@ impl World {
     fn sleep(&mut self, id: HostId, run: u64) {
         let host = &mut self.hosts[id];
         host.daemon.turning = false;
-        let Some(deadline) = host.daemon.node.as_ref().map(Node::deadline) else {
-            return;
-        };
+        let deadline = host.daemon.deadline;
         if host.daemon.timer != Some(deadline) && deadline != Time(u64::MAX) {
             host.daemon.timer = Some(deadline);
             let jitter = Duration::from_micros(self.rng.between(5, 40));

@@ -79,7 +79,7 @@ impl Options {
             unicast: rng.chance(200),
             preempt: rng.chance(150),
             priorities,
-            client_interval: ms(*rng.pick(&[5, 10, 10])),
+            client_interval: ms(*rng.pick(&[5, 10, 20])),
             client_rest: ms(50),
             latency_us: (50, latency_max),
             clock_ppm,

@@ -35,6 +35,15 @@ warning: unknown key `interfce`
     assert!(render(&[unknown_key()], TEXT, true).contains("\u{1b}["));
 }
 
+/// The fuzzer found them: the renderer draws ESC and its like, and handed these on to the terminal.
+#[test]
+fn control_characters_behind_ascii_reached_the_terminal() {
+    let text = "vip = []\ninterfce = \"\u{9b}31m\u{90}\u{1b}[31m\"\n";
+    let shown = render(&[unknown_key()], text, false);
+    assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
+    assert!(shown.contains("interfce = \"\u{b7}31m\u{b7}\u{241b}[31m\""), "{shown}");
+}
+
 #[test]
 fn displayed_without_its_text() {
     let expected = "\

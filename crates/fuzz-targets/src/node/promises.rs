@@ -164,6 +164,9 @@ impl Promises {
         if actions.contains(&Action::AskRedis(Query::Follow)) {
             let rests = matches!(node.state(), State::Backup | State::Unfit | State::Stopping);
             assert!(rests, "it makes a replica of what it serves");
+        }
+        // Not `FollowingAnew`: Redis is the peer's replica already, and goes on to be.
+        if actions.contains(&Action::Tell(Event::Following)) {
             never_replaced_by_nothing(&node.status(now));
         }
     }
