@@ -80,7 +80,12 @@ impl Node {
             Some(Relation::Superseded { .. } | Relation::Behind { .. }) => {
                 Err(format!("{peer} holds newer data"))
             }
-            Some(Relation::Unrelated) if known.is_some_and(|peer| peer.facts.given_up) => Ok(()),
+            Some(Relation::Unrelated) if known.as_ref().is_some_and(|peer| peer.facts.given_up) => {
+                Ok(())
+            }
+            Some(Relation::Unrelated) if known.is_some_and(|peer| peer.facts.syncing) => {
+                Err(format!("{peer} is receiving data, and holds what may be the newer meanwhile"))
+            }
             Some(Relation::Unrelated) => Err(format!(
                 "this Redis and {peer}'s hold different data, and nothing says which is the newer: \
                  neither will be overwritten; empty the one whose data is not wanted (FLUSHALL) or \

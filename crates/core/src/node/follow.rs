@@ -19,6 +19,9 @@ const LINK_DOWN_MAX: Duration = Duration::from_secs(1);
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// A primary that prepares or sends a full resynchronisation sends something each second.
 const SYNC_SILENT_MAX_S: i64 = 5;
+/// The same where nobody serves, because of what is being received here: a primary that was
+/// restarted has forgotten that it was sending.
+const SYNC_SILENT_MAX_WAITED_FOR_S: i64 = 2;
 /// A hung Redis answers when it wakes, however late: the command waits in its socket.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
@@ -92,16 +95,14 @@ impl Node {
             return;
         }
         let known = self.monitor.connected() && self.monitor.info.is_some();
-        let peer_is_primary = self
-            .peer
-            .fresh(now)
-            .is_some_and(|report| report.state == State::Active && report.redis.primary);
+        let primary = self.peer.fresh(now).filter(|report| report.redis.primary);
+        let peer_serves = primary.is_some_and(|report| report.state == State::Active);
         if !known {
             return;
         }
         if self.replicates_from_peer() {
-            if peer_is_primary {
-                self.end_silent_sync(now, out);
+            if primary.is_some_and(|report| report.redis.reachable) {
+                self.end_silent_sync(now, peer_serves, out);
             }
             return;
         }
@@ -109,7 +110,7 @@ impl Node {
         // would have to throw away.
         let cut_off = !self.link_up && self.left_to_peer && self.monitor.is_primary();
         let superseded = || self.relation().is_some_and(Relation::may_follow);
-        if !(cut_off || peer_is_primary && superseded()) {
+        if !(cut_off || peer_serves && superseded()) {
             return;
         }
         self.follow.asked_at = Some(now);
@@ -142,13 +143,15 @@ impl Node {
     /// Redis asks anew. Of the machine that was sending, and lost its power, it learns nothing; it
     /// would wait for the rest for `repl-timeout`, a minute, and meanwhile there is one copy of the
     /// data. To be told the same primary again it ignores: it must be told something else first.
-    fn end_silent_sync(&mut self, now: Time, out: &mut Actions) {
+    fn end_silent_sync(&mut self, now: Time, peer_serves: bool, out: &mut Actions) {
         let down_for = self.follow.link_down_since.map_or(Duration::ZERO, |since| now.since(since));
         let silent = if self.monitor.is_syncing() {
-            self.monitor.sync_silent_s().is_some_and(|silent_s| silent_s >= SYNC_SILENT_MAX_S)
+            let silent_max_s =
+                if peer_serves { SYNC_SILENT_MAX_S } else { SYNC_SILENT_MAX_WAITED_FOR_S };
+            self.monitor.sync_silent_s().is_some_and(|silent_s| silent_s >= silent_max_s)
         } else {
-            // Silent in the middle of the handshake.
-            !self.monitor.link_up() && down_for.as_secs() as i64 >= SYNC_SILENT_MAX_S
+            // Silent in the middle of the handshake. Who does not serve may refuse it on purpose.
+            peer_serves && !self.monitor.link_up() && down_for.as_secs() as i64 >= SYNC_SILENT_MAX_S
         };
         if !silent {
             return;

@@ -93,15 +93,25 @@ fn sim_finding_15_a_full_synchronisation_that_fell_silent_is_asked_for_anew() {
         loading: Some(loading),
         ..replica(7)
     };
-    for (silent_s, loading, anew) in [(4, false, false), (60, true, false), (5, false, true)] {
+    // Sooner where nobody serves before the rest has come, which a restarted primary never sends.
+    let rows = [
+        (State::Active, 4, false, false),
+        (State::Active, 60, true, false),
+        (State::Active, 5, false, true),
+        (State::Unfit, 1, false, false),
+        (State::Unfit, 60, true, false),
+        (State::Unfit, 2, false, true),
+    ];
+    for (peer, silent_s, loading, anew) in rows {
         let mut bench = standby();
+        bench.report(peer_report(peer, true, 1));
         bench.take_queries();
         let info = Reply::Info(Box::new(receiving(silent_s, loading)));
         bench.redis(RedisInput::Reply(Query::Info, info));
         let asked = bench.take_queries();
         let wanted: &[Query] = if anew { &[Query::Promote, Query::Follow] } else { &[] };
-        assert_eq!(asked, wanted, "{silent_s} s, loading: {loading}");
-        bench.report(peer_report(State::Active, true, 3));
+        assert_eq!(asked, wanted, "{peer:?}, {silent_s} s, loading: {loading}");
+        bench.report(peer_report(peer, true, 3));
         assert_eq!(bench.take_queries(), [], "not twice");
     }
 }
