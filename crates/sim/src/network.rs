@@ -59,7 +59,9 @@ pub struct Network {
     pub clients_cut: PerHost<bool>,
     /// Connections between the two Redis.
     pub(crate) streams: Streams,
-    /// When a datagram of its peer last reached each machine.
+    /// Until when frames were lost or held up.
+    bad_until: Time,
+    /// When a datagram of its peer last reached each machine in good time.
     heard_at: PerHost<Time>,
     /// Announcements of each machine since it took the address: how many reached the client, and how
     /// many did not.
@@ -78,6 +80,7 @@ impl Network {
             cuts: PerHost::default(),
             clients_cut: PerHost::default(),
             streams: Streams::default(),
+            bad_until: Time(0),
             heard_at: PerHost::default(),
             announced: PerHost::default(),
             parted_until: None,
@@ -131,10 +134,22 @@ impl Network {
         HostId::BOTH.into_iter().any(deaf)
     }
 
-    /// In bad weather nothing has reached this machine for so long that it must take its peer for
-    /// dead: they are parted.
+    /// From now on.
+    pub fn change_weather(&mut self, now: Time, weather: Weather) {
+        if self.bad() {
+            self.bad_until = now;
+        }
+        self.weather = weather;
+    }
+
+    fn bad(&self) -> bool {
+        self.weather.lost > 0 || self.weather.late > 0
+    }
+
+    /// In bad weather nothing has reached this machine in good time for so long that it must take its
+    /// peer for dead: they are parted.
     pub(crate) fn unheard(&mut self, now: Time, host: HostId, patience: Duration) {
-        let bad = self.weather.lost > 0 || self.weather.late > 0;
+        let bad = self.bad() || now.since(self.bad_until) <= patience;
         if bad && now.since(self.heard_at[host]) >= patience {
             self.parted_until = Some(now);
         }
@@ -187,7 +202,8 @@ impl World {
             return self.frame_lost(from, &input);
         }
         let at = self.now + delay;
-        self.schedule(at, Event::Frame { from, traffic, input: Box::new(input) });
+        let timely = delay < self.options.advert_interval;
+        self.schedule(at, Event::Frame { from, traffic, timely, input: Box::new(input) });
     }
 
     fn frame_lost(&mut self, from: HostId, input: &Input) {
@@ -198,14 +214,22 @@ impl World {
         }
     }
 
-    pub(crate) fn frame_comes(&mut self, from: HostId, traffic: Traffic, input: Input) {
+    pub(crate) fn frame_comes(
+        &mut self,
+        from: HostId,
+        traffic: Traffic,
+        timely: bool,
+        input: Input,
+    ) {
         let to = from.peer();
         // A frame on its way is not stopped by what happens to its sender.
         let arrives = self.hosts[to].powered
             && self.hosts[to].kernel.carrier
             && !self.network.is_cut(from, traffic);
         if arrives {
-            self.network.heard_at[to] = self.now;
+            if timely {
+                self.network.heard_at[to] = self.now;
+            }
             self.daemon_hears(to, traffic, input);
         }
     }

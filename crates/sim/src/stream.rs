@@ -55,14 +55,15 @@ impl Streams {
         self.0.iter().any(|conn| conn.open[host] && !conn.open[host.peer()])
     }
 
-    /// The writes that this machine's kernel still has to deliver.
+    /// The writes that this machine's kernel still has to deliver, to somebody who waits for them.
     pub(crate) fn held_by(&self, host: HostId) -> impl Iterator<Item = WriteId> + '_ {
-        self.0.iter().flat_map(move |conn| conn.held[host].iter()).filter_map(|(_, stream)| {
-            match stream {
+        let awaited = self.0.iter().filter(move |conn| conn.open[host.peer()]);
+        awaited.flat_map(move |conn| conn.held[host].iter()).filter_map(
+            |(_, stream)| match stream {
                 Stream::Data(entry) => entry.write,
                 _ => None,
-            }
-        })
+            },
+        )
     }
 }
 

@@ -46,7 +46,7 @@ pub(crate) enum Event {
     /// A killed Redis' sockets close.
     SocketsClose { host: HostId, run: u64 },
     /// A datagram from that machine arrives at the other.
-    Frame { from: HostId, traffic: Traffic, input: Box<Input> },
+    Frame { from: HostId, traffic: Traffic, timely: bool, input: Box<Input> },
     /// The client hears who has the address.
     ArpHeard { host: HostId, unasked: bool },
     /// A replica's attempt to connect arrives.
@@ -245,7 +245,9 @@ impl World {
             }
             Event::RedisIdle { host } => self.drain_redis(host),
             Event::SocketsClose { host, run } => self.sockets_close(host, run),
-            Event::Frame { from, traffic, input } => self.frame_comes(from, traffic, *input),
+            Event::Frame { from, traffic, timely, input } => {
+                self.frame_comes(from, traffic, timely, *input);
+            }
             Event::ArpHeard { host, unasked } => self.arp_heard(host, unasked),
             Event::DialArrives { from, conn, wanted } => self.dial_arrives(from, conn, wanted),
             Event::StreamArrives { to, id, number, stream } => {

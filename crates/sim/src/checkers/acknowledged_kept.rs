@@ -55,6 +55,7 @@ impl Checker for AcknowledgedKept {
             Kind::Redis,
             Kind::RedisEnds,
             Kind::Settled,
+            Kind::Told,
             Kind::Thawed,
         ]
     }

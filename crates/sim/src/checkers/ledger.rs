@@ -13,9 +13,11 @@ use crate::network::Traffic;
 use crate::redis::{Answer, Persistence, Process, Version, WriteId};
 use crate::world::World;
 use crate::writes::Writes;
+use keepair_core::event::Event;
 use keepair_core::input::Done;
 use keepair_core::time::Time;
 use keepair_wire::peer::State as Phase;
+use std::time::Duration;
 
 /// The account of all acknowledged writes.
 #[derive(Debug, Default)]
@@ -85,6 +87,12 @@ impl Ledger {
                 self.acknowledged(world, *host, *write);
             }
             Fact::Fault(fault) => self.fault(world, fault),
+            // The weather has parted them, as a cut would.
+            Fact::Told { event: Event::TakeoverBegan { .. }, .. }
+                if world.network.parted_within(world.now, Duration::ZERO) =>
+            {
+                HostId::BOTH.into_iter().for_each(|host| self.excuse(world, host));
+            }
             Fact::Thawed { host, clock_stood: true, .. } => self.woke_at[*host] = Some(world.now),
             Fact::Admits { host } => self.unguarded[*host] = !guarded(world, *host),
             Fact::Overwritten { host, lost, .. } => self.overwritten(world, *host, lost),

@@ -79,7 +79,7 @@ impl World {
                 self.network.mend(self.now);
                 self.path_is_back();
             }
-            Fault::Weather(weather) => self.network.weather = weather,
+            Fault::Weather(weather) => self.network.change_weather(self.now, weather),
             Fault::PowerOff(host) => self.power_off(host),
             Fault::PowerOn(host, boot, redis_after, daemon_after) => {
                 self.power_on(host);
