@@ -18,6 +18,7 @@ pub mod lineage;
 pub mod monitor;
 mod node;
 pub mod peer;
+pub mod router;
 pub mod settings;
 pub mod status;
 pub mod time;

@@ -10,12 +10,12 @@ use core::time::Duration;
 
 use super::place::{Place, Placed};
 use crate::config::Tls;
+
 use crate::secret::Secret;
 
-mod network;
 mod track;
 
-pub use network::{
+pub use keepair_core::router::network::{
     Address, Broadcast, Lifetime, Metric, MetricKind, NextHop, Realms, Route, RouteKind,
     RouterPreference, Rule, RuleAction, Table,
 };

@@ -1,4 +1,9 @@
-//! Addresses, routes and rules.
+//! Addresses, routes and rules: what comes and goes with a virtual router.
+//!
+//! Plain data, named as iproute2 and keepalived name it. The kernel gets it from the executor.
+
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use core::net::IpAddr;
 
