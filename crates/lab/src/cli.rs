@@ -11,6 +11,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::bench::{self, Series, Session, duration};
 use crate::check::{Run, failures, ms, rejoined};
 use crate::fault::{self, After, Bound, FAULTS, Fault};
+use crate::interop;
+use crate::interop::daemon::{Kind, Programs};
 use crate::journal::Journal;
 use crate::measure::{Spacing, micros};
 use crate::parity::Courses;
@@ -59,6 +61,18 @@ enum Mode {
         /// Leave out the faults that need gigabytes
         #[arg(long)]
         quick: bool,
+    },
+    /// Other people's VRRP daemons beside keepair, each in both roles
+    Interop {
+        /// Only these rows
+        #[arg(value_name = "NAME")]
+        row: Vec<String>,
+        /// How many rows are played side by side
+        #[arg(long, default_value_t = 8)]
+        at_once: usize,
+        /// keepalived in keepair's place: shows what the table itself is worth
+        #[arg(long)]
+        without_keepair: bool,
     },
     /// List the faults
     List,
@@ -131,6 +145,7 @@ fn start(cli: Cli) -> Result<u8> {
         }
         Mode::Steady { .. } => false,
         Mode::Shell { bare, .. } => !bare,
+        Mode::Interop { without_keepair, .. } => !without_keepair,
         Mode::Demo { .. } | Mode::Bench { .. } | Mode::Test { .. } => true,
     };
     let faults = chosen(&command)?;
@@ -152,6 +167,11 @@ fn start(cli: Cli) -> Result<u8> {
         Mode::Steady { length, failovers } => {
             steadily(&options, &tools, &scratch, length, failovers)?;
             true
+        }
+        Mode::Interop { row, at_once, without_keepair } => {
+            let programs = Programs::find(&tools)?;
+            let ours = if without_keepair { Kind::Keepalived } else { Kind::Keepair };
+            interop::table::run(&row, ours, at_once, &scratch, &programs)?
         }
         Mode::Shell { host, bare } => {
             let plan = RigPlan { daemons: !bare, ..plan };
