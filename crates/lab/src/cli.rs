@@ -74,6 +74,21 @@ enum Mode {
         #[arg(long)]
         without_keepair: bool,
     },
+    /// The same random events for keepalived and for keepair, and every difference
+    Differential {
+        /// The first seed
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How many seeds are played side by side
+        #[arg(long, default_value_t = 3)]
+        seeds: u64,
+        /// How many events each
+        #[arg(long, default_value_t = 200)]
+        events: usize,
+        /// A third keepalived in keepair's place: shows the noise of the comparison itself
+        #[arg(long)]
+        without_keepair: bool,
+    },
     /// List the faults
     List,
     /// Measure the lab itself: an undisturbed client, and failovers by hand without any daemon
@@ -145,7 +160,9 @@ fn start(cli: Cli) -> Result<u8> {
         }
         Mode::Steady { .. } => false,
         Mode::Shell { bare, .. } => !bare,
-        Mode::Interop { without_keepair, .. } => !without_keepair,
+        Mode::Interop { without_keepair, .. } | Mode::Differential { without_keepair, .. } => {
+            !without_keepair
+        }
         Mode::Demo { .. } | Mode::Bench { .. } | Mode::Test { .. } => true,
     };
     let faults = chosen(&command)?;
@@ -170,8 +187,14 @@ fn start(cli: Cli) -> Result<u8> {
         }
         Mode::Interop { row, at_once, without_keepair } => {
             let programs = Programs::find(&tools)?;
-            let ours = if without_keepair { Kind::Keepalived } else { Kind::Keepair };
+            let ours = ours(without_keepair);
             interop::table::run(&row, ours, at_once, &scratch, &programs)?
+        }
+        Mode::Differential { seed, seeds, events, without_keepair } => {
+            let programs = Programs::find(&tools)?;
+            let seeds: Vec<u64> = (seed..seed.saturating_add(seeds)).collect();
+            let ours = ours(without_keepair);
+            interop::differential::run(&seeds, events, ours, &scratch, &programs)?
         }
         Mode::Shell { host, bare } => {
             let plan = RigPlan { daemons: !bare, ..plan };
@@ -203,6 +226,10 @@ fn start(cli: Cli) -> Result<u8> {
         }
     };
     Ok(u8::from(!ok))
+}
+
+fn ours(without_keepair: bool) -> Kind {
+    if without_keepair { Kind::Keepalived } else { Kind::Keepair }
 }
 
 fn chosen(mode: &Mode) -> Result<Vec<&'static Fault>> {

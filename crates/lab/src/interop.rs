@@ -7,12 +7,14 @@
 
 pub mod advert;
 pub mod daemon;
+pub mod differential;
 pub mod fifo;
 pub mod hub;
 pub mod judge;
 pub mod netlink;
 pub mod pcap;
 pub mod play;
+pub mod rng;
 pub mod router;
 pub mod rows;
 pub mod table;

@@ -1,6 +1,5 @@
 //! A machine with a daemon on it: keepalived, FRR's vrrpd, or the program under test.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -115,24 +114,45 @@ impl Machine {
         programs: &Programs,
         timeline: &Timeline,
     ) -> Result<Self> {
-        fs::create_dir_all(dir.join("run"))?;
-        let namespace = Arc::new(Namespace::new(&format!("host-{number}"))?);
-        hub.plug(&namespace, number)?;
-        let addresses: BTreeSet<_> =
-            plan.instances.iter().flat_map(|i| i.addresses.iter().copied()).collect();
-        let mut wanted = Wanted { addresses, ..Wanted::default() };
-        if kind == Kind::Frr {
-            hand_to_frr(&dir.join("run"))?;
-            wanted.addresses.clear();
-            let mut commands = String::new();
-            for instance in &plan.instances {
+        let mut wanted = Wanted::default();
+        let mut commands = String::new();
+        for instance in &plan.instances {
+            if kind == Kind::Frr {
                 commands += &router::macvlan_commands(instance, number);
                 let address = instance.addresses.first().context("a router without addresses")?;
                 wanted.switched.insert(router::macvlan(instance), *address);
+            } else {
+                wanted.addresses.extend(&instance.addresses);
             }
-            let ip = programs.ip.clone();
-            namespace.run(move || batch(&ip, &commands))??;
         }
+        let text = match kind {
+            Kind::Frr => router::frr(plan),
+            _ => router::keepalived(plan, &format!("host-{number}"), dir),
+        };
+        let of = (place, number, kind);
+        Self::with(of, (&text, wanted, commands), hub, dir, programs, timeline)
+    }
+
+    /// The same with a configuration of one's own, and `ip` commands that are run before.
+    ///
+    /// # Errors
+    /// Where the kernel or a program refuses.
+    pub fn with(
+        (place, number, kind): (usize, u8, Kind),
+        (text, wanted, commands): (&str, Wanted, String),
+        hub: &Hub,
+        dir: &Path,
+        programs: &Programs,
+        timeline: &Timeline,
+    ) -> Result<Self> {
+        fs::create_dir_all(dir.join("run"))?;
+        let namespace = Arc::new(Namespace::new(&format!("host-{number}"))?);
+        hub.plug(&namespace, number)?;
+        if kind == Kind::Frr {
+            hand_to_frr(&dir.join("run"))?;
+        }
+        let ip = programs.ip.clone();
+        namespace.run(move || batch(&ip, &commands))??;
         let monitor = Monitor::new(&namespace, place, wanted, timeline.clone())?;
         let fifo = (kind != Kind::Frr)
             .then(|| Fifo::new(&dir.join("notify"), place, timeline.clone()))
@@ -172,11 +192,7 @@ impl Machine {
             fifo,
             _monitor: monitor,
         };
-        let text = match kind {
-            Kind::Frr => router::frr(plan),
-            _ => router::keepalived(plan, &format!("host-{number}"), dir),
-        };
-        machine.configure(&text)?;
+        machine.configure(text)?;
         Ok(machine)
     }
 

@@ -60,29 +60,38 @@ impl Hub {
         })?
     }
 
-    /// Pulls a host's cable: it loses carrier.
+    /// Gives a host a second interface, `eth1`, without an address.
     ///
     /// # Errors
     /// Where `ip` fails.
-    pub fn cut(&self, number: u8) -> Result<()> {
-        self.set(number, "0x1002", "down")
+    pub fn plug_second(&self, ns: &Namespace, number: u8) -> Result<()> {
+        let net = ns.net_path();
+        self.batch(format!(
+            "link add q{number} type veth peer name eth1 netns {net}\n\
+             link set q{number} master hub\n\
+             link set q{number} up\n"
+        ))?;
+        let ip = self.ip.clone();
+        ns.run(move || batch(&ip, "link set eth1 addrgenmode none up\n"))?
     }
 
-    /// Puts it back.
+    /// Pulls a cable, so that the host's interface loses carrier, or puts it back.
     ///
     /// # Errors
     /// Where `ip` fails.
-    pub fn mend(&self, number: u8) -> Result<()> {
-        self.set(number, "0x1003", "up")
+    pub fn cable(&self, number: u8, second: bool, up: bool) -> Result<()> {
+        let port = format!("{}{number}", if second { "q" } else { "p" });
+        let (flags, state) = if up { ("0x1003", "up") } else { ("0x1002", "down") };
+        self.set(&port, flags, state)
     }
 
     /// A write takes microseconds, starting `ip` takes milliseconds; both do the same.
-    fn set(&self, number: u8, flags: &'static str, state: &str) -> Result<()> {
-        let file = format!("/sys/class/net/p{number}/flags");
+    fn set(&self, port: &str, flags: &'static str, state: &str) -> Result<()> {
+        let file = format!("/sys/class/net/{port}/flags");
         if self.inside.run(move || fs::write(file, flags))?.is_ok() {
             return Ok(());
         }
-        self.batch(format!("link set p{number} {state}\n"))
+        self.batch(format!("link set {port} {state}\n"))
     }
 
     fn batch(&self, commands: String) -> Result<()> {
