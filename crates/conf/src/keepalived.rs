@@ -25,6 +25,7 @@ mod keywords;
 mod machine;
 mod place;
 mod read;
+mod router;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -37,6 +38,7 @@ pub use found::OnDropped;
 pub use keywords::document::keywords_markdown;
 pub use machine::{Account, Entry, Inspection, Machine, Unreadable};
 pub use place::{Place, Placed, Sources};
+pub use router::router;
 
 /// How to read.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]

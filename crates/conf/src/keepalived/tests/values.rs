@@ -55,7 +55,7 @@ fn the_setup_of_two_machines() {
     assert_eq!(script.interval.as_deref(), Some(&secs(1)));
     assert_eq!(script.weight.as_ref().map(|weight| weight.value.value), Some(-20));
     assert_eq!(script.rise.as_deref().zip(script.fall.as_deref()), Some((&3, &3)));
-    assert!(script.timeout.is_none() && script.user.is_none() && script.init_fail.is_none());
+    assert!(script.timeout.is_none() && script.user.is_none());
 
     let [it] = &*file.instances else { panic!() };
     assert_eq!(it.name.value, "VI_1");
