@@ -16,6 +16,7 @@ use expand::Expander;
 use found::Found;
 use read::Reader;
 
+pub mod convert;
 mod cross;
 mod effective;
 mod expand;

@@ -93,7 +93,7 @@ fn found(text: &str) -> Vec<String> {
 
 /// The values of a text without errors.
 #[track_caller]
-fn good(text: &str) -> File {
+pub(super) fn good(text: &str) -> File {
     let parsed = read(text);
     let shown = parsed.render(false);
     parsed.file.unwrap_or_else(|| panic!("{text}\n{shown}"))
