@@ -12,6 +12,7 @@ pub mod process;
 pub mod reactor;
 pub mod realtime;
 pub mod redis;
+pub mod router;
 pub mod rtnl;
 #[allow(unsafe_code)]
 mod sys;

@@ -1,0 +1,6 @@
+//! Performs a router's actions on Linux, and turns what the kernel and the machine say into its
+//! inputs: what [`crate::reactor`] and [`crate::executor`] are to a pair of Redis servers.
+
+pub mod network_setup;
+pub mod outside;
+pub mod setup;
