@@ -86,6 +86,11 @@ pub fn parse(path: &str, machine: &dyn Machine, options: &Options) -> Parsed {
     Parsed { file: file.filter(|_| !failed), diagnostics, sources }
 }
 
+/// Whether a line of a `keepalived.conf` may begin with this word, outside of all blocks.
+pub(crate) fn begins_file(word: &str) -> bool {
+    word.starts_with("include") || keywords::find(keywords::Scope::Top, word).is_some()
+}
+
 /// `None` if the text around the values is broken, so that to judge them would mislead.
 fn read(tree: tree::Builder, machine: &dyn Machine, found: &mut Found) -> Option<File> {
     if found.illegible() {

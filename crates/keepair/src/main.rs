@@ -5,7 +5,10 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod access;
+mod check;
 mod control;
+mod convert;
+mod machine;
 mod notes;
 mod operate;
 mod record;
@@ -14,9 +17,11 @@ mod run;
 mod store;
 mod view;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::{Context, bail};
+use check::Configuration;
 use clap::{Args, Parser, Subcommand};
 
 /// Where a running daemon is found.
@@ -34,13 +39,18 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run this machine's half of the pair, in the foreground.
+    /// Run this machine's part, in the foreground.
     ///
+    /// With a keepair.toml: half of a Redis pair. With a keepalived.conf: what keepalived does with it.
     /// SIGTERM hands over to the other machine before exiting; SIGHUP reloads the configuration.
     Run {
-        /// The configuration, the same file on both machines.
-        #[arg(long, value_name = "FILE")]
+        /// The configuration: a keepair.toml, the same on both machines, or a keepalived.conf. A name
+        /// that ends in .toml is the former; else its text tells.
+        #[arg(short = 'f', long, visible_alias = "use-file", value_name = "FILE")]
         config: PathBuf,
+        /// What `@ID` in a keepalived.conf is compared with; left out: the host name.
+        #[arg(short = 'i', long, value_name = "ID")]
+        config_id: Option<String>,
         #[command(flatten)]
         dirs: RunDir,
         /// Where to keep what must survive a restart.
@@ -55,10 +65,26 @@ enum Command {
     /// record can't be read to its end.
     Replay(replay::Options),
     /// Check a configuration file and show every mistake in it.
+    ///
+    /// Ends with 0 if there is none. Mistakes in a keepalived.conf end it with 5, as they end
+    /// `keepalived --config-test`; everything else with 1.
+    #[command(short_flag = 't', long_flag = "config-test")]
     Check {
-        /// The configuration file.
-        file: PathBuf,
+        /// The configuration file: a keepair.toml or a keepalived.conf.
+        #[arg(required_unless_present = "use_file", conflicts_with = "use_file")]
+        file: Option<PathBuf>,
+        /// The same, as keepalived takes it.
+        #[arg(short = 'f', long, value_name = "FILE", hide = true)]
+        use_file: Option<PathBuf>,
+        /// What `@ID` in a keepalived.conf is compared with; left out: the host name.
+        #[arg(short = 'i', long, value_name = "ID")]
+        config_id: Option<String>,
     },
+    /// Write the keepair.toml that replaces a keepalived.conf with Redis scripts.
+    ///
+    /// Comments in it say what each script is replaced by, and what was not carried over. Passwords are
+    /// never shown. Ends with 1 if there is something to fill in, which `keepair check` then refuses.
+    Convert(convert::Arguments),
     /// Show both machines: role, reason, replication, the last failover phase by phase.
     Status {
         /// As JSON, on one line.
@@ -107,9 +133,9 @@ struct Recording {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Run { config, dirs, state_dir, recording } => {
+        Command::Run { config, config_id, dirs, state_dir, recording } => {
             let record = recording.record.as_deref().map(|file| (file, recording.record_size));
-            run::run(&config, &dirs.run_dir, &state_dir, record)
+            run(&config, config_id.as_deref(), &dirs.run_dir, &state_dir, record)
         }
         Command::Replay(options) => {
             return replay::replay(&options).unwrap_or_else(|error| {
@@ -117,7 +143,14 @@ fn main() -> ExitCode {
                 ExitCode::from(2)
             });
         }
-        Command::Check { file } => run::check(&file),
+        Command::Check { file, use_file, config_id } => {
+            let file = file.or(use_file).unwrap_or_default();
+            match check::check(&file, config_id.as_deref()) {
+                Ok(code) => return code,
+                Err(error) => Err(error),
+            }
+        }
+        Command::Convert(arguments) => convert::run(&arguments),
         Command::Status { json, watch, dirs } => operate::status(&dirs.run_dir, json, watch),
         Command::Switchover { to, dirs } => operate::switchover(&dirs.run_dir, to.as_deref()),
         Command::Config { default: _ } => operate::show(&keepair_conf::default_toml()),
@@ -128,5 +161,24 @@ fn main() -> ExitCode {
             eprintln!("keepair: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// `keepair run`.
+fn run(
+    file: &Path,
+    config_id: Option<&str>,
+    run_dir: &Path,
+    state_dir: &Path,
+    recording: Option<(&Path, u64)>,
+) -> anyhow::Result<()> {
+    // Before anything secret is read.
+    keepair_linux::realtime::forbid_core_dumps().context("could not forbid core dumps")?;
+    match check::read(file, config_id)? {
+        Configuration::Pair(config) => run::run(file, *config, run_dir, state_dir, recording),
+        Configuration::Router(_) if recording.is_some() => {
+            bail!("--record is for a keepair.toml; a keepalived.conf can't be recorded yet")
+        }
+        Configuration::Router(_router) => bail!("not yet"),
     }
 }

@@ -41,8 +41,10 @@ pub struct Known<'a> {
     pub address: Option<IpAddr>,
     /// The other machine's address; left out: it is looked for.
     pub peer: Option<IpAddr>,
-    /// The addresses of an interface, if the file is this machine's.
-    pub addresses_of: &'a dyn Fn(&str) -> Vec<IpAddr>,
+    /// The addresses of an interface of this machine, with the lengths of their networks' prefixes. They
+    /// count if they are in one network with an address of the file, for the file may be another
+    /// machine's.
+    pub addresses_of: &'a dyn Fn(&str) -> Vec<(IpAddr, u8)>,
     /// The text of a script, if it is here.
     pub script_text: &'a dyn Fn(&str) -> Option<String>,
     /// Where the password is to be.
@@ -173,15 +175,19 @@ fn addresses(
         it.addresses.iter().chain(&it.excluded_addresses).any(|vip| vip.address == *address)
     };
     let interface = it.interface.as_ref().map_or("", |interface| interface.as_str());
-    let here: Vec<IpAddr> = (known.addresses_of)(interface)
-        .into_iter()
-        .filter(|address| family.has(*address) && !is_virtual(address))
-        .collect();
     let named: Vec<IpAddr> = told
         .addresses
         .iter()
         .copied()
         .filter(|address| family.has(*address) && !is_virtual(address))
+        .collect();
+    let ours = it.addresses.iter().map(|vip| vip.address).chain(named.iter().copied());
+    let ours: Vec<IpAddr> = ours.collect();
+    let here: Vec<IpAddr> = (known.addresses_of)(interface)
+        .into_iter()
+        .filter(|(address, _)| family.has(*address) && !is_virtual(address))
+        .filter(|(address, length)| ours.iter().any(|our| is_near(*our, *address, *length)))
+        .map(|(address, _)| address)
         .collect();
     let mut peer = known.peer.or_else(|| sole_peer(it)).or_else(|| other.and_then(sources));
     let mut own = known
@@ -205,6 +211,17 @@ fn addresses(
         }
     }
     [own, peer]
+}
+
+/// Whether two addresses are in one network.
+fn is_near(a: IpAddr, b: IpAddr, prefix_len: u8) -> bool {
+    let bits = |address: IpAddr| match address {
+        IpAddr::V4(v4) => u128::from(v4.to_bits()) << 96,
+        IpAddr::V6(v6) => v6.to_bits(),
+    };
+    let rest = 128u32.saturating_sub(prefix_len.into());
+    let [a_bits, b_bits] = [a, b].map(|it| bits(it).checked_shr(rest).unwrap_or(0));
+    a.is_ipv4() == b.is_ipv4() && a_bits == b_bits
 }
 
 fn is_link_local(address: IpAddr) -> bool {
@@ -334,8 +351,19 @@ fn comment(out: &mut String, text: &str) {
     line(out, format!("# {text}").trim_end());
 }
 
+/// A point of a list, in lines that a terminal shows whole.
 fn item(out: &mut String, text: &str) {
-    comment(out, &format!("- {text}"));
+    const WIDTH: usize = 96;
+    let mut row = String::from("-");
+    for word in text.split(' ') {
+        if row.len() + word.len() >= WIDTH && row.trim().len() > 1 {
+            comment(out, &row);
+            row = String::from(" ");
+        }
+        row.push(' ');
+        row.push_str(word);
+    }
+    comment(out, &row);
 }
 
 fn line(out: &mut String, text: &str) {

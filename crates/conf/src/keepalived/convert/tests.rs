@@ -11,7 +11,7 @@ const FIRST: &str = include_str!("../../../../../examples/keepalived/redis-1.con
 const SECOND: &str = include_str!("../../../../../examples/keepalived/redis-2.conf");
 
 /// A machine that nothing is known of.
-fn nothing(_: &str) -> Vec<IpAddr> {
+fn nothing(_: &str) -> Vec<(IpAddr, u8)> {
     Vec::new()
 }
 
@@ -66,10 +66,10 @@ const EXPECTED: &str = "172.18.0.4 100 172.18.0.5 90 | 172.18.0.10/32 on eth0 | 
 fn both_files_tell_everything() {
     let [first, second] = [FIRST, SECOND].map(good);
     for (file, other) in [(&first, &second), (&second, &first)] {
-        let at = |_: &str| vec!["172.18.0.4".parse().unwrap()];
-        let there = |_: &str| vec!["172.18.0.5".parse().unwrap()];
+        let at = |_: &str| vec![("172.18.0.4".parse().unwrap(), 24)];
+        let there = |_: &str| vec![("172.18.0.5".parse().unwrap(), 24)];
         let is_first = core::ptr::eq(file, &first);
-        let addresses_of: &dyn Fn(&str) -> Vec<IpAddr> = if is_first { &at } else { &there };
+        let addresses_of: &dyn Fn(&str) -> Vec<(IpAddr, u8)> = if is_first { &at } else { &there };
         let known = Known { other: Some(other), addresses_of, ..known() };
         let conversion = convert(file, &known).unwrap();
         assert_eq!(pair(&conversion), EXPECTED);
@@ -80,12 +80,23 @@ fn both_files_tell_everything() {
 fn one_file_and_its_machine_leave_the_others_priority_to_a_guess() {
     let here = |interface: &str| match interface {
         // The virtual address may be on it at the moment.
-        "eth0" => ["172.18.0.10", "172.18.0.4", "fe80::1"].map(|it| it.parse().unwrap()).to_vec(),
+        "eth0" => {
+            ["172.18.0.10", "172.18.0.4", "fe80::1"].map(|it| (it.parse().unwrap(), 16)).to_vec()
+        }
         _ => Vec::new(),
     };
     let conversion = converted(FIRST, &Known { addresses_of: &here, ..known() });
     assert_eq!(pair(&conversion), EXPECTED);
     assert!(conversion.toml.contains("# A guess: the other machine's"), "{}", conversion.toml);
+}
+
+/// A file is often converted on a machine that has nothing to do with it.
+#[test]
+fn another_machines_addresses_do_not_count() {
+    let here = |_: &str| vec![("192.0.2.2".parse().unwrap(), 24)];
+    let conversion = converted(FIRST, &Known { addresses_of: &here, ..known() });
+    assert!(!conversion.toml.contains("192.0.2.2"), "{}", conversion.toml);
+    assert_eq!(conversion.missing.len(), 1);
 }
 
 #[test]
