@@ -132,6 +132,21 @@ fn globals() {
 }
 
 #[test]
+fn what_files_do_not_allow() {
+    for (written, expected) in [
+        ("022", 0o22),
+        ("18", 0o22),
+        ("0x12", 0o22),
+        ("0", 0),
+        ("IWGRP|IWOTH", 0o22),
+        ("IRUSR|IXUSR", 0o500),
+    ] {
+        let file = good(&format!("global_defs {{\numask {written}\n}}"));
+        assert_eq!(file.globals.umask.as_deref(), Some(&expected), "{written}");
+    }
+}
+
+#[test]
 fn addresses() {
     let it = instance(
         "virtual_ipaddress_excluded { ;; \
