@@ -13,6 +13,7 @@ mod notes;
 mod operate;
 mod record;
 mod replay;
+mod router;
 mod run;
 mod store;
 mod view;

@@ -1,0 +1,3 @@
+//! `keepair run` with a `keepalived.conf`.
+
+pub(crate) mod setup;
