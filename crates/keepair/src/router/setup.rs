@@ -17,6 +17,8 @@ use keepair_linux::router::setup::{
     RunAs, ScriptSetup, Setup, SubjectSetup, UMASK, Word,
 };
 
+use nix::unistd::{Uid, User};
+
 use crate::machine;
 
 /// How long a startup or shutdown script may take.
@@ -201,11 +203,17 @@ fn mail(globals: &Globals, host: &str) -> Option<MailSetup> {
         server,
         port,
         helo: text(&globals.smtp_helo_name, host.to_owned()),
-        from: text(&globals.mail_from, format!("keepalived@{host}")),
+        from: text(&globals.mail_from, format!("{}@{host}", own_user())),
         to: globals.mail_to.iter().map(|to| to.value.clone()).collect(),
         timeout: time(&globals.smtp_timeout, MAIL_TIMEOUT),
         not_about_faults: globals.no_mail_about_faults.is_some(),
     })
+}
+
+/// The name of the user that the daemon runs as.
+fn own_user() -> String {
+    let user = User::from_uid(Uid::effective()).ok().flatten();
+    user.map_or_else(|| "root".to_owned(), |user| user.name)
 }
 
 fn network(file: &File, config: &Config) -> NetworkSetup {

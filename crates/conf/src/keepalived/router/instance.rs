@@ -331,11 +331,16 @@ fn garp(it: &file::Garp, globals: &Globals, strict: bool) -> Garp {
 /// What the adverts name, and the others. More than an advert can name are others, too.
 fn addresses(it: &Instance, interface: &str) -> (Vec<Address>, Vec<Address>) {
     let others = it.vmac_for_addresses.is_some();
+    let family = it.family();
     let whole = |address: &Placed<Address>| {
         let mut address = address.value.clone();
         // The instance's own interface may be a macvlan on it.
         address.interface.take_if(|name| name == interface && !address.vmac);
         address.vmac |= others && address.interface.is_some();
+        // That macvlan's MAC address is for one family.
+        if it.vmac.is_some() && !family.has(address.address) {
+            address.interface.get_or_insert_with(|| interface.to_owned());
+        }
         address
     };
     let mut named: Vec<Address> = it.addresses.iter().map(whole).collect();

@@ -418,6 +418,10 @@ fn an_address_on_its_own_interface_follows_the_instance() {
         &[
             row(block, &["10.0.0.1 -", "10.0.0.2 eth1", "10.0.0.3 -"]),
             row(&with, &["10.0.0.1 -", "10.0.0.2 eth1", "10.0.0.3 -"]),
+            row(
+                &format!("{with} ;; virtual_ipaddress_excluded {{ ;; fd00::1 ;; 10.0.0.9 ;; }}"),
+                &["10.0.0.1 -", "10.0.0.2 eth1", "10.0.0.3 -", "fd00::1 eth0", "10.0.0.9 -"],
+            ),
             row(&on_others, &["10.0.0.1 -", "10.0.0.2 eth1 vmac", "10.0.0.3 -"]),
         ],
     );
