@@ -37,6 +37,7 @@ pub use expand::Limits;
 pub use file::File;
 pub use found::OnDropped;
 pub use keywords::document::keywords_markdown;
+pub use keywords::man::keywords_man;
 pub use machine::{Account, Entry, Inspection, Machine, Unreadable};
 pub use place::{Place, Placed, Sources};
 pub use router::router;
