@@ -1,6 +1,10 @@
 //! Performs a router's actions on Linux, and turns what the kernel and the machine say into its
 //! inputs: what [`crate::reactor`] and [`crate::executor`] are to a pair of Redis servers.
 
+mod addresses;
+pub mod names;
 pub mod network_setup;
 pub mod outside;
+mod routes;
+mod rules;
 pub mod setup;
