@@ -155,6 +155,14 @@ impl Rtnl {
         Ok(self.dump(0)?.into_iter().map(|(address, _)| address).collect())
     }
 
+    /// The addresses of an interface that packets may come from: those that are still being checked
+    /// for duplicates are not among them.
+    pub(crate) fn own_addresses_of(&mut self, ifindex: u32) -> io::Result<Vec<OwnAddress>> {
+        let unfit = IFA_F_TENTATIVE | IFA_F_DADFAILED;
+        let all = self.dump(ifindex)?;
+        Ok(all.into_iter().filter(|(_, f)| f & unfit == 0).map(|(own, _)| own).collect())
+    }
+
     /// The addresses of an interface that the kernel may choose as a source: neither deprecated
     /// (as IPv6 virtual addresses are) nor still being checked for duplicates.
     pub(crate) fn source_addresses(&mut self, ifindex: u32) -> io::Result<Vec<IpAddr>> {
