@@ -1,0 +1,5 @@
+//! Traces of routers: one or two machines on a virtual link, with virtual time. What is written in
+//! a trace is what the executor was asked for, with the time in seconds.
+
+mod bench;
+mod election;
