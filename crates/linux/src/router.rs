@@ -2,9 +2,16 @@
 //! inputs: what [`crate::reactor`] and [`crate::executor`] are to a pair of Redis servers.
 
 mod addresses;
+mod announcements;
+mod firewall;
+mod links;
 pub mod names;
 pub mod network_setup;
 pub mod outside;
+mod plan;
 mod routes;
 mod rules;
 pub mod setup;
+mod sockets;
+mod sysctl;
+mod vmac;

@@ -73,6 +73,11 @@ fn shown(rule: &Rule) -> String {
     if shown.is_empty() { "from all".to_owned() } else { shown.join(" ") }
 }
 
+/// Its loss matters.
+pub(crate) fn tracked(rule: &Rule) -> bool {
+    !rule.no_track
+}
+
 /// Two realms in one number.
 pub(crate) fn realms(realms: Realms) -> u32 {
     u32::from(realms.from.unwrap_or(0)) << 16 | u32::from(realms.to)
@@ -90,7 +95,7 @@ fn is_v4(rule: &Rule) -> bool {
 /// A tracked rule is told by its mark, so it has ours whatever the file says; one that is not
 /// tracked has what the file says, and none if it says nothing, as keepalived's.
 fn protocol(rule: &Rule, names: &Names) -> Result<Option<u8>, String> {
-    if !rule.no_track {
+    if tracked(rule) {
         return Ok(Some(RTPROT_KEEPALIVED));
     }
     rule.protocol.as_ref().map(|protocol| names.protocol(protocol)).transpose()

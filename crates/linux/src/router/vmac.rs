@@ -116,9 +116,8 @@ fn find(rtnl: &mut Rtnl, name: &str) -> io::Result<Option<Found>> {
         writer.message(libc::RTM_GETLINK, libc::NLM_F_ACK, &[0; 16]).string(IFLA_IFNAME, name);
         writer
     };
-    let found = rtnl.list(question, |kind, body| {
-        (kind == libc::RTM_NEWLINK).then(|| parse(body)).flatten()
-    });
+    let found = rtnl
+        .list(question, |kind, body| (kind == libc::RTM_NEWLINK).then(|| parse(body)).flatten());
     match found {
         Ok(found) => Ok(found.into_iter().next()),
         Err(r) if r.errno == libc::ENODEV => Ok(None),
