@@ -26,19 +26,22 @@ impl Pipes {
         pipes
     }
 
-    /// Opens these, and no others. One that stays is not closed: who reads it does not see its end,
-    /// and what is in it is not lost.
+    /// Opens these, and no others. One that somebody else reads is not closed: they do not see its
+    /// end, and what is in it is not lost. One that a script of ours reads is made anew, for the
+    /// script that is about to end must not take what is meant for the one that begins.
     pub(crate) fn change(&mut self, setups: &[FifoSetup], log: &Log) {
         let mut before = std::mem::take(&mut self.open);
         for setup in setups {
             let same =
                 |(old, _): &(FifoSetup, Fifo)| old.path == setup.path && old.owner == setup.owner;
-            if let Some(at) = before.iter().position(same) {
+            let read_by_others = |(old, fifo): &(FifoSetup, Fifo)| {
+                old.script.is_none() && setup.script.is_none() || !fifo.is_ours()
+            };
+            if let Some(at) = before.iter().position(|it| same(it) && read_by_others(it)) {
                 let (_, fifo) = before.swap_remove(at);
                 self.open.push((setup.clone(), fifo));
                 continue;
             }
-            // Under its old owner it may be there still.
             if let Some(at) = before.iter().position(|(old, _)| old.path == setup.path) {
                 before.swap_remove(at).1.remove();
             }

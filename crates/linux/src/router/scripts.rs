@@ -166,7 +166,7 @@ impl Scripts {
         mailer: Mailer,
     ) -> io::Result<Scripts> {
         Ok(Scripts {
-            nursery: Nursery::new(setup.umask)?,
+            nursery: Nursery::new(setup.umask())?,
             pipes: Pipes::open(&setup.fifos, &log),
             setup,
             inbox,
@@ -524,7 +524,7 @@ impl Scripts {
             }
         }
         self.setup = setup;
-        self.nursery.set_umask(self.setup.umask);
+        self.nursery.set_umask(self.setup.umask());
         self.pipes.change(&self.setup.fifos, &self.log);
         self.start_readers();
         if self.setup.states_on_reload {
