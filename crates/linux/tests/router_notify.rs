@@ -283,9 +283,14 @@ fn the_reader_of_a_pipe() {
         between == format!("term\n{start}") || between == format!("{start}term\n"),
         "{between}"
     );
+    // Under another name it is who it was.
+    setup.instances[0].name = "VI_2".to_owned();
+    stage.world.adopt(&nothing_changed(), &setup);
+    let again = "INSTANCE \"VI_2\" MASTER 100\nGROUP \"G 1\" BACKUP 0\n";
+    until("the states", || folder.read("told").ends_with(again));
     tell(&mut stage, INSTANCE, What::Stop);
     stage.world.stop();
-    assert!(folder.read("told").ends_with("INSTANCE \"VI_1\" STOP 100\nterm\n"), "read to its end");
+    assert!(folder.read("told").ends_with("INSTANCE \"VI_2\" STOP 100\nterm\n"), "read to its end");
 }
 
 /// What a mail server was told in one dialogue; it refuses the recipient `no@example.com`.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use keepair_core::router::action::{Notice, Subject, What};
+use keepair_core::router::config::{GroupId, InstanceId};
 
 use super::fifo::Fifo;
 use super::log::Log;
@@ -102,9 +103,30 @@ impl Pipes {
         }
     }
 
+    /// An instance keeps its state over a reload that gives it another name.
+    pub(crate) fn rename(
+        &mut self,
+        before: &Setup,
+        after: &Setup,
+        instances: &[Option<InstanceId>],
+    ) {
+        let was = |at: usize| before.subject(Subject::Instance((*instances.get(at)?)?));
+        let mut states = BTreeMap::new();
+        for (at, instance) in after.instances.iter().enumerate() {
+            let state = was(at).and_then(|was| self.states.get(&(false, was.name.clone())));
+            if let Some(state) = state {
+                states.insert((false, instance.name.clone()), *state);
+            }
+        }
+        for group in &after.groups {
+            let name = (true, group.name.clone());
+            states.extend(self.states.remove_entry(&name));
+        }
+        self.states = states;
+    }
+
     /// Tells the states of all that there is, as they were told last.
     pub(crate) fn write_states(&mut self, setup: &Setup, log: &Log) {
-        use keepair_core::router::config::{GroupId, InstanceId};
         let instances = (0..setup.instances.len()).map(|at| Subject::Instance(InstanceId(at)));
         let groups = (0..setup.groups.len()).map(|at| Subject::Group(GroupId(at)));
         for of in instances.chain(groups) {
@@ -115,11 +137,6 @@ impl Pipes {
                 self.write(&told.line, log);
             }
         }
-        let is_there = |(is_group, name): &Name| {
-            let subjects = if *is_group { &setup.groups } else { &setup.instances };
-            subjects.iter().any(|subject| subject.name == *name)
-        };
-        self.states.retain(|name, _| is_there(name));
     }
 
     /// Whether everything was read, where there is somebody to read it.
