@@ -38,7 +38,7 @@ fn wait(what: &str, script: &Bounded, setup: &Setup, log: &Log) -> io::Result<En
         security::check(path, run_as)?;
     }
     let words: Vec<&str> = arguments.iter().map(Word::expose).collect();
-    let mut child = Nursery::new(setup.umask())?.start(path, &words, run_as)?;
+    let mut child = Nursery::new(setup.umask)?.start(path, &words, run_as)?;
     let mut output = child.take_output();
     let mut lines = Lines::new(arguments);
     let mut allowance = Allowance::default();

@@ -170,7 +170,7 @@ impl Scripts {
         mailer: Mailer,
     ) -> io::Result<Scripts> {
         Ok(Scripts {
-            nursery: Nursery::new(setup.umask())?,
+            nursery: Nursery::new(setup.umask)?,
             pipes: Pipes::open(&setup.fifos, &log),
             setup,
             inbox,
@@ -542,7 +542,7 @@ impl Scripts {
         }
         self.pipes.rename(&self.setup, &setup, instances);
         self.setup = setup;
-        self.nursery.set_umask(self.setup.umask());
+        self.nursery.set_umask(self.setup.umask);
         self.pipes.change(&self.setup.fifos, &self.log);
         self.start_readers();
         if self.setup.states_on_reload {

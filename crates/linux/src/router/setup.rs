@@ -43,8 +43,8 @@ pub struct Setup {
     pub child_wait: Duration,
     /// `enable_script_security`: root runs only what nobody but root can change.
     pub script_security: bool,
-    /// `umask`: what files made by children do not allow; left out: [`UMASK`].
-    pub umask: Option<u32>,
+    /// `umask`: what files made by children do not allow; see [`UMASK`].
+    pub umask: u32,
     /// What is put into the kernel, and how.
     pub network: NetworkSetup,
 }
@@ -66,14 +66,9 @@ impl Setup {
             shutdown: None,
             child_wait: Duration::from_secs(5),
             script_security: false,
-            umask: None,
+            umask: UMASK,
             network,
         }
-    }
-
-    /// What files made by children do not allow.
-    pub fn umask(&self) -> u32 {
-        self.umask.unwrap_or(UMASK)
     }
 
     /// An instance's or a group's.
