@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use keepair_core::router::input::Ended;
 
-/// The kernel would try for two minutes; the run's own deadline is much nearer in practice.
-const TRY: Duration = Duration::from_secs(30);
+/// The kernel would try for two minutes; a run's own deadline is mostly nearer than this.
+const TRY: Duration = Duration::from_secs(10);
 
 /// Host and port, if the text is of this form.
 pub(crate) fn parse(text: &str) -> Option<(&str, u16)> {

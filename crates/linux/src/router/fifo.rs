@@ -44,6 +44,11 @@ impl Fifo {
         Ok(Fifo { path: setup.path.clone(), file, is_ours, lost: 0 })
     }
 
+    /// It was made here.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.is_ours
+    }
+
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use keepair_core::router::action::{Notice, Subject, What};
+use keepair_core::router::config::{GroupId, InstanceId};
 
 use super::fifo::Fifo;
 use super::log::Log;
@@ -26,19 +27,22 @@ impl Pipes {
         pipes
     }
 
-    /// Opens these, and no others. One that stays is not closed: who reads it does not see its end,
-    /// and what is in it is not lost.
+    /// Opens these, and no others. One that somebody else reads is not closed: they do not see its
+    /// end, and what is in it is not lost. One that a script of ours reads is made anew, for the
+    /// script that is about to end must not take what is meant for the one that begins.
     pub(crate) fn change(&mut self, setups: &[FifoSetup], log: &Log) {
         let mut before = std::mem::take(&mut self.open);
         for setup in setups {
             let same =
                 |(old, _): &(FifoSetup, Fifo)| old.path == setup.path && old.owner == setup.owner;
-            if let Some(at) = before.iter().position(same) {
+            let read_by_others = |(old, fifo): &(FifoSetup, Fifo)| {
+                old.script.is_none() && setup.script.is_none() || !fifo.is_ours()
+            };
+            if let Some(at) = before.iter().position(|it| same(it) && read_by_others(it)) {
                 let (_, fifo) = before.swap_remove(at);
                 self.open.push((setup.clone(), fifo));
                 continue;
             }
-            // Under its old owner it may be there still.
             if let Some(at) = before.iter().position(|(old, _)| old.path == setup.path) {
                 before.swap_remove(at).1.remove();
             }
@@ -99,9 +103,30 @@ impl Pipes {
         }
     }
 
+    /// An instance keeps its state over a reload that gives it another name.
+    pub(crate) fn rename(
+        &mut self,
+        before: &Setup,
+        after: &Setup,
+        instances: &[Option<InstanceId>],
+    ) {
+        let was = |at: usize| before.subject(Subject::Instance((*instances.get(at)?)?));
+        let mut states = BTreeMap::new();
+        for (at, instance) in after.instances.iter().enumerate() {
+            let state = was(at).and_then(|was| self.states.get(&(false, was.name.clone())));
+            if let Some(state) = state {
+                states.insert((false, instance.name.clone()), *state);
+            }
+        }
+        for group in &after.groups {
+            let name = (true, group.name.clone());
+            states.extend(self.states.remove_entry(&name));
+        }
+        self.states = states;
+    }
+
     /// Tells the states of all that there is, as they were told last.
     pub(crate) fn write_states(&mut self, setup: &Setup, log: &Log) {
-        use keepair_core::router::config::{GroupId, InstanceId};
         let instances = (0..setup.instances.len()).map(|at| Subject::Instance(InstanceId(at)));
         let groups = (0..setup.groups.len()).map(|at| Subject::Group(GroupId(at)));
         for of in instances.chain(groups) {
@@ -112,11 +137,6 @@ impl Pipes {
                 self.write(&told.line, log);
             }
         }
-        let is_there = |(is_group, name): &Name| {
-            let subjects = if *is_group { &setup.groups } else { &setup.instances };
-            subjects.iter().any(|subject| subject.name == *name)
-        };
-        self.states.retain(|name, _| is_there(name));
     }
 
     /// Whether everything was read, where there is somebody to read it.

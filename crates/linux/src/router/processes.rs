@@ -145,19 +145,20 @@ impl Processes {
 
     /// Takes in all events there are.
     fn listen(&mut self) {
+        let Some(connector) = &mut self.connector else { return };
         let mut events = Vec::new();
+        let mut were_lost = false;
         loop {
-            let Some(connector) = &mut self.connector else { return };
             match connector.notices(|_, body| events.extend(event(body))) {
                 Ok(true) => {}
                 Ok(false) => break,
-                Err(_) => {
-                    // Events were lost. What is queued tells of before the scan, or of what the
-                    // scan sees too.
-                    events.clear();
-                    self.scan();
-                }
+                Err(_) => were_lost = true,
             }
+        }
+        if were_lost {
+            // What was left of them is older than the scan, and could undo it.
+            self.scan();
+            return;
         }
         for event in events {
             self.hear(event);

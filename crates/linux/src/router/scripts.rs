@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use keepair_core::router::Input;
 use keepair_core::router::action::{Notice, Subject, What};
-use keepair_core::router::config::ScriptId;
+use keepair_core::router::config::{InstanceId, ScriptId};
 use keepair_core::router::input::Ended;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
@@ -36,6 +36,8 @@ const READ_BYTES: usize = 16 * 1024;
 const ORPHANS_MAX: usize = 256;
 /// What is left when everything was told to end has this long.
 const GRACE: Duration = Duration::from_secs(1);
+/// Connections that are tried for one check, of which all but the last were given up.
+const CONNECTS_MAX: usize = 4;
 /// Between two looks at what has no descriptor, while the thread comes to its end.
 const LOOK: Duration = Duration::from_millis(10);
 /// glibc's resolver needs some.
@@ -58,6 +60,8 @@ pub(crate) enum Job {
     Adopt {
         /// For each of its scripts, which one it was before.
         scripts: Vec<Option<ScriptId>>,
+        /// For each of its instances, which one it was before.
+        instances: Vec<Option<InstanceId>>,
         /// It.
         setup: Box<Setup>,
     },
@@ -194,6 +198,7 @@ impl Scripts {
             }
             self.inbox.bell.read();
             if !self.take_jobs() {
+                self.pipes.remove();
                 return;
             }
             while let Ok((number, ended)) = self.connected.1.try_recv() {
@@ -245,7 +250,9 @@ impl Scripts {
             Job::Run(script) => self.run(script),
             Job::End { script, kill } => self.end(script, kill),
             Job::Notify(notice) => self.tell(notice),
-            Job::Adopt { scripts, setup } => self.adopt(&scripts, *setup),
+            Job::Adopt { scripts, instances, setup } => {
+                self.adopt(&scripts, &instances, *setup);
+            }
             Job::Stop(done) => {
                 for running in &self.running {
                     if let Purpose::Check(_) = running.purpose {
@@ -298,8 +305,13 @@ impl Scripts {
 
     /// In a thread, for a name has to be looked up. It can't be ended, and is left alone instead.
     fn connect(&mut self, script: ScriptId, host: &str, port: u16) {
-        if self.connects.iter().any(|connecting| connecting.of == Some(script)) {
-            let text = "the attempt before it has not ended".to_owned();
+        let of_it = self.connects.iter().filter(|connecting| connecting.of == Some(script));
+        if of_it.clone().any(|connecting| connecting.script.is_some()) {
+            // Never twice at once; the end of the one that is under way will be told.
+            return;
+        }
+        if of_it.count() >= CONNECTS_MAX {
+            let text = "the attempts before it have not ended".to_owned();
             self.answers.give(Input::ScriptEnded(script, Ended::NotStarted(text)));
             return;
         }
@@ -497,7 +509,12 @@ impl Scripts {
         }
     }
 
-    fn adopt(&mut self, scripts: &[Option<ScriptId>], setup: Setup) {
+    fn adopt(
+        &mut self,
+        scripts: &[Option<ScriptId>],
+        instances: &[Option<InstanceId>],
+        setup: Setup,
+    ) {
         self.answers.turn();
         let new_place =
             |old: ScriptId| scripts.iter().position(|before| *before == Some(old)).map(ScriptId);
@@ -523,6 +540,7 @@ impl Scripts {
                 running.purpose = Purpose::Check(None);
             }
         }
+        self.pipes.rename(&self.setup, &setup, instances);
         self.setup = setup;
         self.nursery.set_umask(self.setup.umask);
         self.pipes.change(&self.setup.fifos, &self.log);

@@ -197,8 +197,9 @@ impl Outside for World {
         }
         self.refused.clear();
         self.setup = setup.clone();
-        let scripts = adopted.scripts.clone();
-        let all_know = self.jobs.put(Job::Adopt { scripts, setup: Box::new(setup.clone()) })
+        let (scripts, instances) = (adopted.scripts.clone(), adopted.instances.clone());
+        let setup_for_jobs = Box::new(setup.clone());
+        let all_know = self.jobs.put(Job::Adopt { scripts, instances, setup: setup_for_jobs })
             & self.files.put(setup.files.clone())
             & self.processes.put(setup.processes.clone());
         if !all_know {
