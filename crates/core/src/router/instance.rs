@@ -48,8 +48,6 @@ pub(super) struct Instance {
     pub(super) refresh_at: Option<Time>,
     /// The second burst after an advert of a lower priority.
     pub(super) lower_burst_at: Option<Time>,
-    /// Adverts of another owner, while Active as an owner.
-    pub(super) other_owners: u32,
     /// IPv4 unicast, version 3: the peer's pseudo-header names the group.
     pub(super) group_checksum: bool,
     /// From whom came the last advert whose addresses were compared.
@@ -82,7 +80,6 @@ impl Instance {
             burst_at: None,
             refresh_at: None,
             lower_burst_at: None,
-            other_owners: 0,
             group_checksum: config.old_unicast_checksum == Some(true),
             compared: None,
             unanswered: 0,
@@ -231,7 +228,6 @@ impl Router {
         }
         instance.changed_at = now;
         instance.told = 0;
-        instance.other_owners = 0;
         let why = why.to_string();
         out.push(Action::Tell(Event::StateChanged { instance: InstanceId(i), from, to, why }));
     }
@@ -310,6 +306,7 @@ impl Router {
         let config = &self.config;
         match cause {
             Cause::NoSource => "no address to send from".into(),
+            Cause::Hmac => "auth_hmac is not supported".into(),
             Cause::SourceGone => "the address to send from is not this machine's".into(),
             Cause::Link(id) => format!("interface {}", config.links[id.0].name),
             Cause::Script(id) => format!("script {}", config.scripts[id.0].name),

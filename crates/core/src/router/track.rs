@@ -74,6 +74,8 @@ fn is_enough(config: &ProcessConfig, count: u32) -> bool {
 pub(super) enum Cause {
     /// The interface has no address that adverts could come from.
     NoSource,
+    /// Its adverts must be signed, which is not built: it must not run unprotected.
+    Hmac,
     /// The address that adverts should come from is not an address of this machine.
     SourceGone,
     Link(LinkId),
@@ -172,6 +174,9 @@ impl Router {
         let mut verdict = self.judge(&config.tracks, weights);
         if let Some(group) = group {
             verdict.weight += self.judge(&group.tracks, weights).weight;
+        }
+        if config.hmac.is_some() {
+            verdict.faults.insert(Cause::Hmac);
         }
         match self.links.get(config.link.0).and_then(|link| link.up.value) {
             None => verdict.waiting = true,
