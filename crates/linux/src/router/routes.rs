@@ -9,10 +9,8 @@ use keepair_core::router::network::{
 
 use super::names::Names;
 use crate::netlink::{Writer, attributes, read_u32};
-use crate::rtnl::{Rtnl, octets, parse_ip};
+use crate::rtnl::{RTPROT_KEEPALIVED, Rtnl, octets, parse_ip};
 
-/// What keepalived's routes and rules are marked with, and ours: one follows the other on a machine.
-pub(crate) const RTPROT_KEEPALIVED: u8 = 18;
 const RT_TABLE_COMPAT: u8 = 252;
 const RT_TABLE_MAIN: u32 = 254;
 const RT_SCOPE_UNIVERSE: u8 = 0;

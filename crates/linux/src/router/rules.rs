@@ -7,9 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use keepair_core::router::network::{Realms, Rule, RuleAction};
 
 use super::names::Names;
-use super::routes::RTPROT_KEEPALIVED;
 use crate::netlink::{Writer, attributes, read_u32};
-use crate::rtnl::{Rtnl, octets, parse_ip};
+use crate::rtnl::{RTPROT_KEEPALIVED, Rtnl, octets, parse_ip};
 
 const FIB_RULE_INVERT: u32 = 2;
 const RT_TABLE_COMPAT: u8 = 252;
