@@ -3,12 +3,16 @@
 
 mod addresses;
 mod announcements;
+mod executor;
 mod firewall;
 mod links;
+mod losses;
 pub mod names;
+mod network;
 pub mod network_setup;
 pub mod outside;
 mod plan;
+pub mod reactor;
 mod routes;
 mod rules;
 pub mod setup;

@@ -311,6 +311,13 @@ pub(crate) struct Key {
     metric: u32,
 }
 
+impl Key {
+    /// Of IPv4.
+    pub(crate) fn is_v4(&self) -> bool {
+        self.to.0.is_ipv4()
+    }
+}
+
 /// A route's.
 pub(crate) fn key(route: &Route, names: &Names) -> Option<Key> {
     let unset = if route.to.0.is_ipv4() { 0 } else { METRIC_V6 };

@@ -212,6 +212,13 @@ pub(crate) struct Key {
     table: u32,
 }
 
+impl Key {
+    /// Of IPv4.
+    pub(crate) fn is_v4(&self) -> bool {
+        self.v4
+    }
+}
+
 /// A rule's; `None` if the kernel chooses its preference, for then nothing tells it.
 pub(crate) fn key(rule: &Rule, names: &Names) -> Option<Key> {
     let (action, table) = action(rule, names).ok()?;
