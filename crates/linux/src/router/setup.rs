@@ -11,6 +11,9 @@ use zeroize::Zeroizing;
 
 use super::network_setup::NetworkSetup;
 
+/// What keepalived 2.2.7's scripts have, whatever its manual says: only the owner may read and write.
+pub const UMASK: u32 = 0o177;
+
 /// All of it.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -40,8 +43,8 @@ pub struct Setup {
     pub child_wait: Duration,
     /// `enable_script_security`: root runs only what nobody but root can change.
     pub script_security: bool,
-    /// `umask` of what children create; left out: the daemon's own.
-    pub umask: Option<u32>,
+    /// `umask`: what files made by children do not allow; see [`UMASK`].
+    pub umask: u32,
     /// What is put into the kernel, and how.
     pub network: NetworkSetup,
 }
@@ -63,7 +66,7 @@ impl Setup {
             shutdown: None,
             child_wait: Duration::from_secs(5),
             script_security: false,
-            umask: None,
+            umask: UMASK,
             network,
         }
     }
