@@ -5,6 +5,7 @@ pub mod announce;
 mod datagram;
 pub mod executor;
 pub mod fence;
+pub mod mailbox;
 mod netlink;
 mod nft;
 pub mod peer_socket;

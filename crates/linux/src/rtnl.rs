@@ -68,7 +68,7 @@ pub enum Notice {
     AddressAdded(OwnAddress),
     /// An address was removed.
     AddressRemoved(OwnAddress),
-    /// A route was removed; only told if asked for.
+    /// A route with keepalived's mark was removed; only told if asked for.
     RouteRemoved,
     /// A rule was removed; only told if asked for.
     RuleRemoved,
@@ -91,6 +91,8 @@ pub(crate) const IFA_F_NOPREFIXROUTE: u32 = 0x200;
 pub(crate) const IFLA_ADDRESS: u16 = 1;
 pub(crate) const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
+/// What keepalived's routes and rules are marked with, and ours: one follows the other on a machine.
+pub(crate) const RTPROT_KEEPALIVED: u8 = 18;
 const DUMP_ATTEMPTS: usize = 4;
 const NOTICE_BUFFER: usize = 4 << 20;
 
@@ -420,7 +422,10 @@ fn parse_notice(kind: u16, body: &[u8]) -> Option<Notice> {
         }
         libc::RTM_NEWADDR => parse_address(body).map(|(own, _)| Notice::AddressAdded(own)),
         libc::RTM_DELADDR => parse_address(body).map(|(own, _)| Notice::AddressRemoved(own)),
-        libc::RTM_DELROUTE => Some(Notice::RouteRemoved),
+        // Whoever runs BGP here does not concern us.
+        libc::RTM_DELROUTE => {
+            (body.get(5) == Some(&RTPROT_KEEPALIVED)).then_some(Notice::RouteRemoved)
+        }
         libc::RTM_DELRULE => Some(Notice::RuleRemoved),
         _ => None,
     }

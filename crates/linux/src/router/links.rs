@@ -59,6 +59,12 @@ impl Links {
         self.entries.iter().position(|entry| entry.name == name).map(LinkId)
     }
 
+    /// The index of the interface of this name, if it is there and was looked at.
+    pub(crate) fn index_of(&self, name: &str) -> Option<u32> {
+        let entry = self.by_name(name).and_then(|id| self.get(id))?;
+        entry.link.as_ref().map(|link| link.index)
+    }
+
     /// Looks at an interface. The new state if the router has not been told of it; `virtuals` says
     /// of an address whether it is a virtual one of that interface.
     ///

@@ -9,10 +9,9 @@ use keepair_core::router::Config;
 use keepair_core::router::config::{Family, InstanceConfig};
 use keepair_core::router::network::{Address, Route, Rule};
 
+use super::addresses;
 use super::network_setup::{GarpExtra, NetworkSetup};
-use super::routes;
 use super::vmac::Spec;
-use super::{addresses, rules};
 use crate::rtnl::OwnAddress;
 
 /// A whole configuration.
@@ -35,8 +34,6 @@ pub(crate) struct InstancePlan {
     pub(crate) sends_by: String,
     /// Its addresses, routes and rules.
     pub(crate) things: Things,
-    /// An owner's addresses are its own, and stay where they are found.
-    pub(crate) owner: bool,
     /// Packets to and from its addresses are dropped.
     pub(crate) drops: bool,
     /// `promote_secondaries`, on these interfaces.
@@ -88,11 +85,6 @@ impl Things {
             rules: rest(&self.rules, &others.rules),
         }
     }
-
-    /// Routes or rules are among them whose loss matters.
-    pub(crate) fn tracks_routes_or_rules(&self) -> bool {
-        self.routes.iter().any(routes::tracked) || self.rules.iter().any(rules::tracked)
-    }
 }
 
 impl Plan {
@@ -122,7 +114,6 @@ impl Plan {
             let promote = addresses.iter().map(|placed| placed.device.clone());
             instances.push(InstancePlan {
                 sends_by: vmac.map_or_else(|| link.clone(), |vmac| vmac.name.clone()),
-                owner: instance.priority == 255,
                 drops: !instance.accept && instance.priority != 255,
                 promote: if instance.promote_secondaries {
                     promote.chain([link.clone()]).collect()

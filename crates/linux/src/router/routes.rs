@@ -9,10 +9,8 @@ use keepair_core::router::network::{
 
 use super::names::Names;
 use crate::netlink::{Writer, attributes, read_u32};
-use crate::rtnl::{Rtnl, octets, parse_ip};
+use crate::rtnl::{RTPROT_KEEPALIVED, Rtnl, octets, parse_ip};
 
-/// What keepalived's routes and rules are marked with, and ours: one follows the other on a machine.
-pub(crate) const RTPROT_KEEPALIVED: u8 = 18;
 const RT_TABLE_COMPAT: u8 = 252;
 const RT_TABLE_MAIN: u32 = 254;
 const RT_SCOPE_UNIVERSE: u8 = 0;
@@ -311,6 +309,13 @@ pub(crate) struct Key {
     tos: u8,
     table: u32,
     metric: u32,
+}
+
+impl Key {
+    /// Of IPv4.
+    pub(crate) fn is_v4(&self) -> bool {
+        self.to.0.is_ipv4()
+    }
 }
 
 /// A route's.

@@ -7,9 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use keepair_core::router::network::{Realms, Rule, RuleAction};
 
 use super::names::Names;
-use super::routes::RTPROT_KEEPALIVED;
 use crate::netlink::{Writer, attributes, read_u32};
-use crate::rtnl::{Rtnl, octets, parse_ip};
+use crate::rtnl::{RTPROT_KEEPALIVED, Rtnl, octets, parse_ip};
 
 const FIB_RULE_INVERT: u32 = 2;
 const RT_TABLE_COMPAT: u8 = 252;
@@ -211,6 +210,13 @@ pub(crate) struct Key {
     to: Option<(IpAddr, u8)>,
     action: u8,
     table: u32,
+}
+
+impl Key {
+    /// Of IPv4.
+    pub(crate) fn is_v4(&self) -> bool {
+        self.v4
+    }
 }
 
 /// A rule's; `None` if the kernel chooses its preference, for then nothing tells it.

@@ -52,6 +52,9 @@ pub(crate) fn ensure(rtnl: &mut Rtnl, spec: &Spec, changes: &mut Changes) -> io:
         .ok_or_else(|| io::Error::other(format!("there is no interface {}", spec.base)))?;
     if let Some(found) = find(rtnl, &spec.name)? {
         if found.macvlan && found.base == base.index && found.mac == spec.mac && found.up {
+            if spec.v6 && sysctl::get(Half::V6, &spec.name, "disable_ipv6").is_ok_and(|v| v != 0) {
+                sysctl::set(Half::V6, &spec.name, "disable_ipv6", 0)?;
+            }
             return Ok(());
         }
         if !found.macvlan {
