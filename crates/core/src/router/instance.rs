@@ -112,7 +112,12 @@ impl Router {
     pub(super) fn follow(&mut self, now: Time, out: &mut Actions) {
         for i in self.all() {
             let verdict = self.judge_instance(i);
-            self.weigh(now, i, verdict.weight, out);
+            // A number that is a fault is no weight: the priority stays what it was.
+            let fault = verdict.faults.iter().any(|cause| matches!(cause, Cause::File(_)));
+            let it = &self.instances[i];
+            if !fault || (it.priority == OWNER) != (it.base == OWNER) {
+                self.weigh(now, i, verdict.weight, out);
+            }
             self.instances[i].causes.clone_from(&verdict.faults);
             if self.group_of[i].is_none() {
                 self.allow(now, i, &verdict, out);
@@ -157,18 +162,18 @@ impl Router {
         self.instances[i].master = None;
         //= https://www.rfc-editor.org/rfc/rfc9568#section-6.4.1
         //# If a Startup event is received, then: If the Priority = 255 ... Send an ADVERTISEMENT
-        if first && owner && self.group_of[i].is_none() && now >= self.quiet_until {
-            self.become_active(now, i, "it owns the addresses", out);
+        if first && owner && self.group_of[i].is_none() {
+            if now >= self.quiet_until {
+                self.become_active(now, i, "it owns the addresses", out);
+            } else {
+                self.instances[i].down_at = Some(self.quiet_until);
+                self.enter(now, i, State::Backup, "it owns the addresses, and waits", out);
+            }
             return;
         }
-        let timer = if first && owner && self.group_of[i].is_none() {
-            Duration::ZERO
-        } else {
-            self.down_interval(i)
-        };
-        let from = now.max(self.quiet_until);
         self.become_backup(now, i, "nothing it needs is broken", out);
-        self.instances[i].down_at = Some(from + timer);
+        let timer = self.down_interval(i);
+        self.instances[i].down_at = Some(now.max(self.quiet_until) + timer);
     }
 
     /// Backup, with the timer that follows from the interval it knows.
@@ -306,6 +311,7 @@ impl Router {
         let config = &self.config;
         match cause {
             Cause::NoSource => "no address to send from".into(),
+            Cause::NoPeer => "no peer to send to".into(),
             Cause::Hmac => "auth_hmac is not supported".into(),
             Cause::SourceGone => "the address to send from is not this machine's".into(),
             Cause::Link(id) => format!("interface {}", config.links[id.0].name),

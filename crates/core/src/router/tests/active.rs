@@ -243,6 +243,7 @@ fn stop_with_a_kernel_that_does_not_answer() {
     world.trace(0);
     world.stop(0);
     assert_eq!(world.trace(0), ["4.000 send VI 0", "4.000 remove VI"]);
+    world.stop(0);
     world.run(MS * 4900);
     assert_eq!(world.trace(0), Vec::<String>::new());
     world.run(MS * 200);

@@ -214,7 +214,11 @@ fn startup_delay_nothing_is_sent_or_heard() {
     let late = Config { startup_delay: SECOND * 20, ..one(255) };
     let mut world = World::new([late]);
     world.run(SECOND * 21);
-    assert_eq!(world.trace(0)[2], "20.000 add VI");
+    assert_eq!(
+        world.trace(0)[..3],
+        ["0.000 remove VI", "20.000 add VI", "20.000 announce VI x5"],
+        "and is never told to be Backup"
+    );
 }
 
 /// Version 3 learns the Active machine's interval; version 2 drops adverts of another one, which

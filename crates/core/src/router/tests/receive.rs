@@ -357,6 +357,20 @@ fn the_old_unicast_checksum_is_learned() {
     }
 }
 
+/// The password goes out as it must come in.
+#[test]
+fn two_machines_with_a_password() {
+    let it = |priority| {
+        let password = Some(Password(*b"secret\0\0"));
+        config([InstanceConfig { password, ..instance("VI", 51, priority) }])
+    };
+    let mut world = World::new([it(150), it(100)]);
+    world.run(SECOND * 10);
+    assert_eq!([world.state(0, 0), world.state(1, 0)], [State::Active, State::Backup]);
+    let sent = v2::parse(&world.hosts[0].sent[0]).unwrap();
+    assert_eq!((sent.auth_type, sent.auth_data), (1, *b"secret\0\0"));
+}
+
 #[test]
 fn v3_checksum_as_v2() {
     let it = InstanceConfig { checksum_without_pseudo_header: true, ..instance_v3("VI", 51, 100) };

@@ -69,7 +69,8 @@ fn what_makes_another_instance() {
         ("interface", |it| it.link = LinkId(1)),
         ("group", |it| it.transport = Transport::Multicast { group: ip("224.0.0.19") }),
         ("unicast", |it| {
-            it.transport = Transport::Unicast { peers: vec![], ttl: 255, check_source: false };
+            let peers = vec![Peer { address: ip("10.0.0.2"), min_ttl: 0, max_ttl: 255 }];
+            it.transport = Transport::Unicast { peers, ttl: 255, check_source: false };
         }),
         ("macvlan", |it| {
             it.vmac =

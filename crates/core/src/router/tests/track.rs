@@ -49,6 +49,30 @@ fn files() {
     }
 }
 
+/// As keepalived 2.2.7 does it: FAULT is told with the priority from before, and the first number is
+/// known before anything is told.
+#[test]
+fn a_number_that_is_a_fault_is_no_weight() {
+    let mut it = config([instance("VI", 51, 90)]);
+    it.files.push(FileConfig { name: "f".into() });
+    it.instances[0].tracks.files.push(track(FileId(0), 2));
+    it.instances[0].notify_priority_changes = true;
+    let mut world = World::new([it]);
+    assert_eq!(world.trace(0), ["0.000 remove VI"]);
+    for number in [5, 20, -128, 4] {
+        world.tell(0, Input::FileRead(FileId(0), number));
+    }
+    assert_eq!(
+        world.trace(0),
+        [
+            "0.000 INSTANCE VI BACKUP 100",
+            "0.000 INSTANCE VI BACKUP_PRIORITY 130",
+            "0.000 INSTANCE VI FAULT 130",
+            "0.000 INSTANCE VI BACKUP 98",
+        ]
+    );
+}
+
 /// What processes do: quorum and weights.
 #[test]
 fn processes() {
@@ -197,6 +221,19 @@ fn no_address_to_send_from_is_a_fault() {
     assert_eq!(world.state(0, 0), State::Backup);
 }
 
+/// `unicast_fault_no_peer`: who speaks to nobody hears nobody.
+#[test]
+fn unicast_to_nobody_is_a_fault() {
+    let it = InstanceConfig {
+        transport: Transport::Unicast { peers: vec![], ttl: 255, check_source: false },
+        ..instance("VI", 51, 100)
+    };
+    let world = World::new([config([it])]);
+    let status = world.hosts[0].router.status(world.now);
+    assert_eq!(status.instances[0].faults, ["no peer to send to"]);
+    assert_eq!(status.instances[0].state, State::Fault);
+}
+
 #[test]
 fn track_src_ip() {
     for (track_source, source, want) in [
@@ -261,6 +298,14 @@ fn changes_of_the_priority_are_told_to_who_wants_them() {
         lines,
         ["0.000 INSTANCE VI BACKUP_PRIORITY 105", "4.000 INSTANCE VI MASTER_PRIORITY 106"]
     );
+}
+
+#[test]
+fn secrets_are_not_printed() {
+    let hmac = HmacKey { id: 1, value: vec![77; 32] };
+    let password = Password(*b"secret\0\0");
+    let printed = alloc::format!("{hmac:?} {password:?}");
+    assert_eq!(printed, "HmacKey { id: 1, .. } Password(..)");
 }
 
 /// Signed adverts are not built: an instance that wants them must not run unprotected.
