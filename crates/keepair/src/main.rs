@@ -49,9 +49,6 @@ enum Command {
         /// that ends in .toml is the former; else its text tells.
         #[arg(short = 'f', long, visible_alias = "use-file", value_name = "FILE")]
         config: PathBuf,
-        /// What `@ID` in a keepalived.conf is compared with; left out: the host name.
-        #[arg(short = 'i', long, value_name = "ID")]
-        config_id: Option<String>,
         #[command(flatten)]
         dirs: RunDir,
         /// Where to keep what must survive a restart.
@@ -59,6 +56,8 @@ enum Command {
         state_dir: PathBuf,
         #[command(flatten)]
         recording: Recording,
+        #[command(flatten)]
+        router: RouterOptions,
     },
     /// Walk a record of `run --record` through the same core: what was decided, when and why.
     ///
@@ -132,11 +131,50 @@ struct Recording {
     record_size: u64,
 }
 
+/// Options for a keepalived.conf, named as keepalived names them.
+#[derive(Args)]
+struct RouterOptions {
+    /// What `@ID` in a keepalived.conf is compared with; left out: the host name.
+    #[arg(short = 'i', long, value_name = "ID")]
+    config_id: Option<String>,
+    /// With a keepalived.conf: write the number of the process into FILE.
+    #[arg(short = 'p', long, value_name = "FILE")]
+    pid: Option<PathBuf>,
+    /// With a keepalived.conf: leave the addresses where they are when the daemon ends.
+    #[arg(short = 'V', long)]
+    dont_release_vrrp: bool,
+    #[command(flatten)]
+    _usual: Usual,
+}
+
+/// What unit files of keepalived ask for, and what is so in any case.
+#[derive(Args)]
+struct Usual {
+    /// Stay in the foreground.
+    #[arg(short = 'n', long, hide = true)]
+    dont_fork: bool,
+    /// Log to standard error.
+    #[arg(short = 'l', long, hide = true)]
+    log_console: bool,
+    /// Log details.
+    #[arg(short = 'D', long, hide = true)]
+    log_detail: bool,
+    /// Log nothing to syslog.
+    #[arg(short = 'G', long, hide = true)]
+    no_syslog: bool,
+    /// Only VRRP.
+    #[arg(short = 'P', long, hide = true)]
+    vrrp: bool,
+    /// Let the service manager start the daemon again.
+    #[arg(short = 'R', long, hide = true)]
+    dont_respawn: bool,
+}
+
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Run { config, config_id, dirs, state_dir, recording } => {
+        Command::Run { config, dirs, state_dir, recording, router } => {
             let record = recording.record.as_deref().map(|file| (file, recording.record_size));
-            run(&config, config_id.as_deref(), &dirs.run_dir, &state_dir, record)
+            run(&config, &dirs.run_dir, &state_dir, record, &router)
         }
         Command::Replay(options) => {
             return replay::replay(&options).unwrap_or_else(|error| {
@@ -168,18 +206,27 @@ fn main() -> ExitCode {
 /// `keepair run`.
 fn run(
     file: &Path,
-    config_id: Option<&str>,
     run_dir: &Path,
     state_dir: &Path,
     recording: Option<(&Path, u64)>,
+    options: &RouterOptions,
 ) -> anyhow::Result<()> {
     // Before anything secret is read.
     keepair_linux::realtime::forbid_core_dumps().context("could not forbid core dumps")?;
-    match check::read(file, config_id)? {
+    match check::read(file, options.config_id.as_deref())? {
         Configuration::Pair(config) => run::run(file, *config, run_dir, state_dir, recording),
         Configuration::Router(_) if recording.is_some() => {
             bail!("--record is for a keepair.toml; a keepalived.conf can't be recorded yet")
         }
-        Configuration::Router(_router) => bail!("not yet"),
+        Configuration::Router(router) => {
+            let options = router::run::Options {
+                file,
+                config_id: options.config_id.as_deref(),
+                run_dir,
+                pid_file: options.pid.as_deref(),
+                keep_addresses: options.dont_release_vrrp,
+            };
+            router::run::run(*router, &options)
+        }
     }
 }

@@ -59,7 +59,9 @@ pub(crate) struct Dump<'a> {
 
 impl<'a> Dump<'a> {
     /// Every instance with what is known of it.
-    fn instances(&self) -> impl Iterator<Item = (&'a InstanceConfig, &'a InstanceStatus)> {
+    pub(crate) fn instances(
+        &self,
+    ) -> impl Iterator<Item = (&'a InstanceConfig, &'a InstanceStatus)> {
         let (config, status) = (self.config, self.status);
         config.instances.iter().enumerate().filter_map(move |(at, it)| {
             Some((it, status.instances.iter().find(|one| one.id == InstanceId(at))?))
@@ -67,7 +69,7 @@ impl<'a> Dump<'a> {
     }
 
     /// The name of the interface that an instance's adverts go over.
-    fn interface(&self, it: &InstanceConfig) -> &'a str {
+    pub(crate) fn interface(&self, it: &InstanceConfig) -> &'a str {
         self.config.links.get(it.link.0).map_or("", |link| link.name.as_str())
     }
 }
@@ -283,7 +285,7 @@ fn seconds(time: Duration) -> Value {
 }
 
 /// keepalived's words for the states.
-fn word(state: State) -> &'static str {
+pub(crate) fn word(state: State) -> &'static str {
     match state {
         State::Initialize => "INIT",
         State::Backup => "BACKUP",
