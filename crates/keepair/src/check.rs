@@ -153,7 +153,7 @@ pub(crate) fn keepalived_file(
     // Files that it includes are found from where it is.
     let absolute = std::path::absolute(path).with_context(|| name.clone())?;
     let host = machine::host_name();
-    let id = config_id.map_or_else(|| host.split('.').next().unwrap_or_default(), |id| id);
+    let id = config_id.unwrap_or_else(|| host.split('.').next().unwrap_or_default());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let options = Options {
         config_id: id.to_owned(),
