@@ -16,6 +16,10 @@ use keepair_wire::peer::{Phase as Mark, State};
 
 /// A replica whose link has been down for longer than this, while its primary is well, misses writes.
 const LINK_DOWN_MAX: Duration = Duration::from_secs(1);
+/// Who was told to follow a primary that is heard, and has not got through to it for so long, waits for
+/// an answer that will never come. Longer than Redis takes by itself once a cable is back: it tries anew
+/// every second.
+const HANDSHAKE_SILENT_MAX: Duration = Duration::from_secs(5);
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// A primary that prepares or sends a full resynchronisation sends something each second.
 const SYNC_SILENT_MAX_S: i64 = 5;
@@ -33,6 +37,8 @@ pub(super) struct Follow {
     retry_at: Option<Time>,
     /// Since when the replication link has been down.
     pub(super) link_down_since: Option<Time>,
+    /// Since when it has been down though the peer serves and is heard.
+    refused_since: Option<Time>,
     pub(super) preempt_since: Option<Time>,
     /// On the way back to being a replica: what was held before.
     rejoining: Option<Held>,
@@ -90,18 +96,21 @@ impl Node {
         if self.follow.retry_at.is_some_and(|at| now >= at) {
             self.follow.retry_at = None;
         }
+        let primary = self.peer.fresh(now).filter(|report| report.redis.primary);
+        let peer_serves = primary.is_some_and(|report| report.state == State::Active);
+        let primary_answers = primary.is_some_and(|report| report.redis.reachable);
+        let refused = peer_serves && self.replicates_from_peer() && !self.monitor.link_up();
+        self.follow.refused_since = self.follow.refused_since.or(Some(now)).filter(|_| refused);
         let resting = matches!(self.phase, Phase::Backup | Phase::Unfit | Phase::Stopping { .. });
         if !resting || self.follow.pending() || self.follow.retry_at.is_some() {
             return;
         }
         let known = self.monitor.connected() && self.monitor.info.is_some();
-        let primary = self.peer.fresh(now).filter(|report| report.redis.primary);
-        let peer_serves = primary.is_some_and(|report| report.state == State::Active);
         if !known {
             return;
         }
         if self.replicates_from_peer() {
-            if primary.is_some_and(|report| report.redis.reachable) {
+            if primary_answers {
                 self.end_silent_sync(now, peer_serves, out);
             }
             return;
@@ -144,20 +153,21 @@ impl Node {
     /// would wait for the rest for `repl-timeout`, a minute, and meanwhile there is one copy of the
     /// data. To be told the same primary again it ignores: it must be told something else first.
     fn end_silent_sync(&mut self, now: Time, peer_serves: bool, out: &mut Actions) {
-        let down_for = self.follow.link_down_since.map_or(Duration::ZERO, |since| now.since(since));
         let silent = if self.monitor.is_syncing() {
             let silent_max_s =
                 if peer_serves { SYNC_SILENT_MAX_S } else { SYNC_SILENT_MAX_WAITED_FOR_S };
             self.monitor.sync_silent_s().is_some_and(|silent_s| silent_s >= silent_max_s)
         } else {
             // Silent in the middle of the handshake. Who does not serve may refuse it on purpose.
-            peer_serves && !self.monitor.link_up() && down_for.as_secs() as i64 >= SYNC_SILENT_MAX_S
+            let since = self.follow.refused_since;
+            since.is_some_and(|since| now.since(since) >= HANDSHAKE_SILENT_MAX)
         };
         if !silent {
             return;
         }
         self.follow.asked_at = Some(now);
         self.follow.link_down_since = Some(now);
+        self.follow.refused_since = None;
         out.push(Action::Tell(Event::FollowingAnew));
         out.push(Action::AskRedis(Query::Promote));
         out.push(Action::AskRedis(Query::Follow));

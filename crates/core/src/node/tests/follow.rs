@@ -117,6 +117,30 @@ fn sim_finding_15_a_full_synchronisation_that_fell_silent_is_asked_for_anew() {
 }
 
 #[test]
+fn lab_finding_a_cable_that_was_out_for_long_does_not_cost_the_shared_history() {
+    let mut cut_off = replica(7);
+    cut_off.master_link_status = Some(LinkStatus::Down);
+    let mut bench = standby();
+    for _ in 0..60 {
+        bench.pass(100);
+        bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(cut_off.clone()))));
+    }
+    bench.take_queries();
+    let told_anew = |bench: &mut Bench, seq: u64, passes: u32| {
+        let mut asked = Vec::new();
+        for pass in 0..passes {
+            bench.report(peer_report(State::Active, true, seq + u64::from(pass)));
+            bench.pass(100);
+            bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(cut_off.clone()))));
+            asked.extend(bench.take_queries());
+        }
+        asked.contains(&Query::Promote)
+    };
+    assert!(!told_anew(&mut bench, 100, 45), "Redis tries by itself");
+    assert!(told_anew(&mut bench, 200, 10), "it waits for an answer that never comes");
+}
+
+#[test]
 fn sim_finding_s2_what_a_cut_off_machine_alone_had_is_told_when_it_is_overwritten() {
     let mut bench = active();
     bench.report(peer_report(State::Backup, false, 1));
