@@ -1,4 +1,5 @@
-//! The only unsafe code of this crate: four system calls that no safe wrapper offers.
+//! The only unsafe code of this crate: system calls that no safe wrapper offers, and the start of a
+//! child (`spawn`).
 //!
 //! Every function is safe to call with any argument; a wrong one earns an errno. Not a place for
 //! policy: what to set, and why, is said by the callers.
@@ -6,6 +7,9 @@
 use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd};
+
+pub(crate) mod signals;
+pub(crate) mod spawn;
 
 /// One instruction of a classic BPF socket filter: `(code, jump if true, jump if false, operand)`.
 pub(crate) type BpfInsn = (u16, u8, u8, u32);
