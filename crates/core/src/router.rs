@@ -240,6 +240,7 @@ impl Router {
             self.instances[i].clear_timers();
             self.enter(now, i, State::Initialize, "stopped", out);
         }
+        self.groups_follow(now, out);
         self.phase = Phase::Stopping { until: now + STOP_WAIT };
     }
 

@@ -48,8 +48,6 @@ pub(super) struct Instance {
     pub(super) refresh_at: Option<Time>,
     /// The second burst after an advert of a lower priority.
     pub(super) lower_burst_at: Option<Time>,
-    /// Adverts of another owner, while Active as an owner.
-    pub(super) other_owners: u32,
     /// IPv4 unicast, version 3: the peer's pseudo-header names the group.
     pub(super) group_checksum: bool,
     /// From whom came the last advert whose addresses were compared.
@@ -82,7 +80,6 @@ impl Instance {
             burst_at: None,
             refresh_at: None,
             lower_burst_at: None,
-            other_owners: 0,
             group_checksum: config.old_unicast_checksum == Some(true),
             compared: None,
             unanswered: 0,
@@ -104,6 +101,7 @@ impl Instance {
     pub(super) fn clear_timers(&mut self) {
         self.advert_at = None;
         self.down_at = None;
+        self.preempt_at = None;
         self.burst_at = None;
         self.refresh_at = None;
         self.lower_burst_at = None;
@@ -115,7 +113,12 @@ impl Router {
     pub(super) fn follow(&mut self, now: Time, out: &mut Actions) {
         for i in self.all() {
             let verdict = self.judge_instance(i);
-            self.weigh(now, i, verdict.weight, out);
+            // A number that is a fault is no weight: the priority stays what it was.
+            let fault = verdict.faults.iter().any(|cause| matches!(cause, Cause::File(_)));
+            let it = &self.instances[i];
+            if !fault || (it.priority == OWNER) != (it.base == OWNER) {
+                self.weigh(i, verdict.weight, out);
+            }
             self.instances[i].causes.clone_from(&verdict.faults);
             if self.group_of[i].is_none() {
                 self.allow(now, i, &verdict, out);
@@ -160,18 +163,18 @@ impl Router {
         self.instances[i].master = None;
         //= https://www.rfc-editor.org/rfc/rfc9568#section-6.4.1
         //# If a Startup event is received, then: If the Priority = 255 ... Send an ADVERTISEMENT
-        if first && owner && self.group_of[i].is_none() && now >= self.quiet_until {
-            self.become_active(now, i, "it owns the addresses", out);
+        if first && owner && self.group_of[i].is_none() {
+            if now >= self.quiet_until {
+                self.become_active(now, i, "it owns the addresses", out);
+            } else {
+                self.instances[i].down_at = Some(self.quiet_until);
+                self.enter(now, i, State::Backup, "it owns the addresses, and waits", out);
+            }
             return;
         }
-        let timer = if first && owner && self.group_of[i].is_none() {
-            Duration::ZERO
-        } else {
-            self.down_interval(i)
-        };
-        let from = now.max(self.quiet_until);
         self.become_backup(now, i, "nothing it needs is broken", out);
-        self.instances[i].down_at = Some(from + timer);
+        let timer = self.down_interval(i);
+        self.instances[i].down_at = Some(now.max(self.quiet_until) + timer);
     }
 
     /// Backup, with the timer that follows from the interval it knows.
@@ -181,7 +184,6 @@ impl Router {
         instance.clear_timers();
         instance.down_at = Some(now + timer);
         instance.wants_active = false;
-        instance.preempt_at = None;
         self.enter(now, i, State::Backup, why, out);
         self.notify(i, What::Backup, out);
     }
@@ -199,7 +201,7 @@ impl Router {
     }
 
     /// The effective priority, from the weights. The timer that runs moves with it.
-    fn weigh(&mut self, now: Time, i: usize, weight: i64, out: &mut Actions) {
+    fn weigh(&mut self, i: usize, weight: i64, out: &mut Actions) {
         let base = self.instances[i].base;
         let to = match base {
             OWNER => OWNER,
@@ -213,7 +215,7 @@ impl Router {
         self.instances[i].priority = to;
         let after = self.skew(i);
         let instance = &mut self.instances[i];
-        instance.down_at = instance.down_at.map(|at| (at + after - before).max(now));
+        instance.down_at = instance.down_at.map(|at| at + after - before);
         let state = instance.state;
         out.push(Action::Tell(Event::PriorityChanged { instance: InstanceId(i), from, to }));
         let active = state == State::Active;
@@ -231,7 +233,6 @@ impl Router {
         }
         instance.changed_at = now;
         instance.told = 0;
-        instance.other_owners = 0;
         let why = why.to_string();
         out.push(Action::Tell(Event::StateChanged { instance: InstanceId(i), from, to, why }));
     }
@@ -310,6 +311,8 @@ impl Router {
         let config = &self.config;
         match cause {
             Cause::NoSource => "no address to send from".into(),
+            Cause::NoPeer => "no peer to send to".into(),
+            Cause::Hmac => "auth_hmac is not supported".into(),
             Cause::SourceGone => "the address to send from is not this machine's".into(),
             Cause::Link(id) => format!("interface {}", config.links[id.0].name),
             Cause::Script(id) => format!("script {}", config.scripts[id.0].name),

@@ -21,8 +21,6 @@ use keepair_wire::vrrp::{self, ChecksumForm, ParseError, v2};
 
 /// The TTL or hop limit that proves that no router was between.
 const TTL: u8 = 255;
-/// Adverts of another owner that one bears.
-const OTHER_OWNERS: u32 = 3;
 /// Bytes behind a message that are taken for padding.
 const PADDING: usize = 3;
 
@@ -357,8 +355,13 @@ impl Router {
         }
         let own = (self.instances[i].priority, self.source(i));
         let higher = (heard.priority, Some(heard.src)) > own;
-        if heard.priority == OWNER && own.0 == OWNER && !self.quarrel(i, heard, higher, out) {
-            return;
+        if heard.priority == OWNER && own.0 == OWNER {
+            let text = format!("{} has priority 255 too: only one machine may", heard.src);
+            self.problem(i, kind::OWNERS, text, out);
+            if higher {
+                // It is no owner any more, or it would come back at once.
+                self.instances[i].base = OWNER - 1;
+            }
         }
         if higher {
             if self.instance_config(i).higher_prio_send_advert {
@@ -370,22 +373,6 @@ impl Router {
         } else {
             self.answer_lower(now, i, heard, out);
         }
-    }
-
-    /// Another machine says that it owns the addresses too. The one that loses bears it for a while,
-    /// then it is no owner any more. Whether the advert counts.
-    fn quarrel(&mut self, i: usize, heard: &Heard, higher: bool, out: &mut Actions) -> bool {
-        let text = format!("{} has priority 255 too: only one machine may", heard.src);
-        self.problem(i, kind::OWNERS, text, out);
-        if !higher {
-            return true;
-        }
-        self.instances[i].other_owners += 1;
-        if self.instances[i].other_owners < OTHER_OWNERS {
-            return false;
-        }
-        self.instances[i].base = OWNER - 1;
-        true
     }
 
     /// Another machine thinks that it is Active, and is not: it must hear us, and so must everybody

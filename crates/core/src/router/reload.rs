@@ -16,6 +16,7 @@ use super::script::Script;
 use super::track::{Link, Process};
 use crate::time::Time;
 use alloc::boxed::Box;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
@@ -32,9 +33,26 @@ fn identity<'a>(config: &'a Config, instance: &'a InstanceConfig) -> Identity<'a
     (instance.vrid.0, instance.family, link, unicast, address, vmac)
 }
 
-/// For each thing of a new list, where it was in the old one.
-fn by_name<T>(old: &[T], new: &[T], name: impl Fn(&T) -> &str) -> Vec<Option<usize>> {
-    new.iter().map(|it| old.iter().position(|before| name(before) == name(it))).collect()
+/// For each thing of a new list, where it was in the old one. No two of them were one thing.
+fn matching<'a, T, Key: PartialEq>(
+    old: &'a [T],
+    new: &'a [T],
+    key_of_old: impl Fn(&'a T) -> Key,
+    key_of_new: impl Fn(&'a T) -> Key,
+) -> Vec<Option<usize>> {
+    let mut taken = vec![false; old.len()];
+    let find = |it| {
+        let key = key_of_new(it);
+        let found = (0..old.len()).find(|i| !taken[*i] && key_of_old(&old[*i]) == key)?;
+        taken[found] = true;
+        Some(found)
+    };
+    new.iter().map(find).collect()
+}
+
+/// The same for things that are known by their names.
+fn by_name<'a, T>(old: &'a [T], new: &'a [T], name: fn(&T) -> &str) -> Vec<Option<usize>> {
+    matching(old, new, name, name)
 }
 
 impl Router {
@@ -45,11 +63,12 @@ impl Router {
             return;
         }
         self.advertise_all(now, out);
-        let same = |it: &InstanceConfig| {
-            let key = identity(&new, it);
-            self.config.instances.iter().position(|old| identity(&self.config, old) == key)
-        };
-        let instances: Vec<Option<usize>> = new.instances.iter().map(same).collect();
+        let instances = matching(
+            &self.config.instances,
+            &new.instances,
+            |it| identity(&self.config, it),
+            |it| identity(&new, it),
+        );
         let scripts = by_name(&self.config.scripts, &new.scripts, |it| &it.name);
         for i in self.all().filter(|i| !instances.contains(&Some(*i))) {
             self.delete(now, i, out);
@@ -91,11 +110,14 @@ impl Router {
         if self.instances[i].state == State::Active {
             self.send(i, 0, out);
         }
+        let faulty = self.instances[i].state == State::Fault;
         self.enter(now, i, State::Initialize, "it is not in the new configuration", out);
         self.pay(i, out);
-        let deleted = self.instance_config(i).notify_deleted;
-        let what = if deleted { What::Deleted } else { What::Fault };
-        out.push(Action::Notify(self.notice(i, what)));
+        if self.instance_config(i).notify_deleted {
+            out.push(Action::Notify(self.notice(i, What::Deleted)));
+        } else if !faulty {
+            out.push(Action::Notify(self.notice(i, What::Fault)));
+        }
     }
 
     /// Puts the new configuration in place, with what is known. Returns the old one.

@@ -5,7 +5,9 @@
 //! that comes back hides another that is still down; here it does not.
 
 use super::Router;
-use super::config::{FileId, LinkId, ProcessConfig, ProcessId, ScriptId, Tracks, Weight};
+use super::config::{
+    FileId, LinkId, ProcessConfig, ProcessId, ScriptId, Tracks, Transport, Weight,
+};
 use super::input::LinkState;
 use crate::time::Time;
 use alloc::collections::BTreeSet;
@@ -74,6 +76,10 @@ fn is_enough(config: &ProcessConfig, count: u32) -> bool {
 pub(super) enum Cause {
     /// The interface has no address that adverts could come from.
     NoSource,
+    /// Unicast to nobody: it would be Active whatever others do.
+    NoPeer,
+    /// Its adverts must be signed, which is not built: it must not run unprotected.
+    Hmac,
     /// The address that adverts should come from is not an address of this machine.
     SourceGone,
     Link(LinkId),
@@ -97,7 +103,8 @@ impl Verdict {
     /// Something that is good, bad or not known yet.
     fn condition(&mut self, good: Option<bool>, weight: Weight, cause: Cause) {
         match good.map(|good| good != weight.reverse) {
-            None => self.waiting |= weight.value == 0,
+            // Nobody waits for the first run of a script that only weighs. All else is told at once.
+            None => self.waiting |= weight.value == 0 || !matches!(cause, Cause::Script(_)),
             Some(false) if weight.value == 0 => {
                 self.faults.insert(cause);
             }
@@ -111,7 +118,7 @@ impl Verdict {
     /// priority is a fault.
     fn number(&mut self, number: Option<i64>, weight: Weight, cause: Cause) {
         let Some(number) = number else {
-            self.waiting |= weight.value == 0;
+            self.waiting = true;
             return;
         };
         let sign = if weight.reverse { -1 } else { 1 };
@@ -172,6 +179,12 @@ impl Router {
         let mut verdict = self.judge(&config.tracks, weights);
         if let Some(group) = group {
             verdict.weight += self.judge(&group.tracks, weights).weight;
+        }
+        if matches!(&config.transport, Transport::Unicast { peers, .. } if peers.is_empty()) {
+            verdict.faults.insert(Cause::NoPeer);
+        }
+        if config.hmac.is_some() {
+            verdict.faults.insert(Cause::Hmac);
         }
         match self.links.get(config.link.0).and_then(|link| link.up.value) {
             None => verdict.waiting = true,

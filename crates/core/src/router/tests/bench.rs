@@ -164,6 +164,8 @@ pub(super) struct Host {
     pub(super) lines: Vec<String>,
     pub(super) events: Vec<Event>,
     pub(super) exited: bool,
+    /// Messages, as bytes.
+    pub(super) sent: Vec<Vec<u8>>,
 }
 
 /// Machines on common links, one link for each interface.
@@ -185,8 +187,23 @@ impl World {
         world
     }
 
+    /// A machine whose scripts exit with this, or hang.
+    pub(super) fn with_scripts(config: Config, scripts: &[Option<i32>]) -> World {
+        let mut world = World::new([]);
+        world.prepare(config);
+        world.hosts[0].scripts = scripts.to_vec();
+        world.begin(0);
+        world
+    }
+
     /// One more machine starts.
     pub(super) fn add(&mut self, config: Config) -> usize {
+        let host = self.prepare(config);
+        self.begin(host);
+        host
+    }
+
+    fn prepare(&mut self, config: Config) -> usize {
         let number = u8::try_from(self.hosts.len() + 1).unwrap();
         self.hosts.push(Host {
             router: Router::new(config.clone(), self.now),
@@ -201,11 +218,10 @@ impl World {
             lines: vec![],
             events: vec![],
             exited: false,
+            sent: vec![],
             config,
         });
-        let host = self.hosts.len() - 1;
-        self.begin(host);
-        host
+        self.hosts.len() - 1
     }
 
     /// A machine that crashed starts again.
@@ -340,6 +356,7 @@ impl World {
 
     fn send(&mut self, from: usize, id: InstanceId, src: IpAddr, dst: IpAddr, message: Vec<u8>) {
         let link = self.hosts[from].config.instances[id.0].link;
+        self.hosts[from].sent.push(message.clone());
         for to in 0..self.hosts.len() {
             let (a, b) = (&self.hosts[from], &self.hosts[to]);
             let reaches = a.connected && b.connected && a.up[link.0] && b.up[link.0];
