@@ -1,6 +1,6 @@
 //! Addresses, routes and rules of a router in a real kernel: as `ip` shows them, and as keepalived
 //! leaves them there for the same configuration.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 mod common;
 mod daemon;
 
@@ -614,4 +614,34 @@ fn what_the_kernel_refuses_is_told_and_the_rest_is_done() {
         "{problems:?}"
     );
     assert!(has("10.9.0.100") && has("10.9.0.102") && kernel().contains("30: "));
+}
+
+/// How long the thread that sends adverts is away, at the most, while it puts many addresses in,
+/// announces them five times, and takes them out.
+#[test]
+fn costs() {
+    let _right = pair();
+    for count in [1, 20, 255u32] {
+        let all = |net: &'static str| (0..count).map(move |n| address(&format!("10.{net}.{n}")));
+        let mut it = instance(51, 200, all("9.1").collect());
+        it.garp.repeat = 5;
+        it.routes =
+            (0..count.min(50)).map(|n| by("left0", route(&format!("10.66.{n}.0/24")))).collect();
+        let daemon = Daemon::start(&config(vec![it]), network());
+        let mut away = Vec::new();
+        for _ in 0..3 {
+            let start = std::time::Instant::now();
+            let mut longest = std::time::Duration::ZERO;
+            while daemon.status().instances[0].state != State::Active
+                || start.elapsed() < std::time::Duration::from_millis(600)
+            {
+                let asked = std::time::Instant::now();
+                daemon.status();
+                longest = longest.max(asked.elapsed());
+            }
+            away.push(longest);
+            sh("ip addr del 10.9.1.0/32 dev left0");
+        }
+        common::report(&format!("{count} addresses, longest absence"), away);
+    }
 }

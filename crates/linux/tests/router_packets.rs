@@ -1,6 +1,6 @@
 //! Adverts, interfaces, macvlans, announcements and the firewall of a router on a real kernel: two
 //! machines on a cable.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 mod common;
 mod daemon;
 
