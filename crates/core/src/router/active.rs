@@ -31,7 +31,6 @@ impl Router {
         // Always: keepalived does so only when it logs (`-D`).
         instance.master_interval = interval;
         instance.master = source.map(|source| (source, instance.priority));
-        instance.preempt_at = None;
         instance.counters.become_master += 1;
         self.advertise(now, i, out);
         out.push(Action::AddAddresses(InstanceId(i)));

@@ -101,6 +101,7 @@ impl Instance {
     pub(super) fn clear_timers(&mut self) {
         self.advert_at = None;
         self.down_at = None;
+        self.preempt_at = None;
         self.burst_at = None;
         self.refresh_at = None;
         self.lower_burst_at = None;
@@ -116,7 +117,7 @@ impl Router {
             let fault = verdict.faults.iter().any(|cause| matches!(cause, Cause::File(_)));
             let it = &self.instances[i];
             if !fault || (it.priority == OWNER) != (it.base == OWNER) {
-                self.weigh(now, i, verdict.weight, out);
+                self.weigh(i, verdict.weight, out);
             }
             self.instances[i].causes.clone_from(&verdict.faults);
             if self.group_of[i].is_none() {
@@ -183,7 +184,6 @@ impl Router {
         instance.clear_timers();
         instance.down_at = Some(now + timer);
         instance.wants_active = false;
-        instance.preempt_at = None;
         self.enter(now, i, State::Backup, why, out);
         self.notify(i, What::Backup, out);
     }
@@ -201,7 +201,7 @@ impl Router {
     }
 
     /// The effective priority, from the weights. The timer that runs moves with it.
-    fn weigh(&mut self, now: Time, i: usize, weight: i64, out: &mut Actions) {
+    fn weigh(&mut self, i: usize, weight: i64, out: &mut Actions) {
         let base = self.instances[i].base;
         let to = match base {
             OWNER => OWNER,
@@ -215,7 +215,7 @@ impl Router {
         self.instances[i].priority = to;
         let after = self.skew(i);
         let instance = &mut self.instances[i];
-        instance.down_at = instance.down_at.map(|at| (at + after - before).max(now));
+        instance.down_at = instance.down_at.map(|at| at + after - before);
         let state = instance.state;
         out.push(Action::Tell(Event::PriorityChanged { instance: InstanceId(i), from, to }));
         let active = state == State::Active;

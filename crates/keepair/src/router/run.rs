@@ -20,7 +20,7 @@ use keepair_linux::signals::{Signal, Signals};
 use super::control::{Control, Current};
 use super::dump::{self, Files};
 use super::setup::setup;
-use crate::check::{self, Router};
+use crate::check::{self, Configuration, Router};
 use crate::operate::warn;
 use crate::{control, notes, store};
 
@@ -183,8 +183,12 @@ fn serve(happenings: &Receiver<Happening>, control: &Control, options: &Options<
 
 /// Reads everything first; what is refused changes nothing.
 fn reload(control: &Control, options: &Options<'_>) -> anyhow::Result<()> {
-    let router = check::router(options.file, options.config_id)?;
-    control.reload(current(&router, options)?)
+    match check::read(options.file, options.config_id)? {
+        Configuration::Router(router) => control.reload(current(&router, options)?),
+        Configuration::Pair(_) => {
+            bail!("{} describes a Redis pair now; restart keepair", options.file.display())
+        }
+    }
 }
 
 fn current(router: &Router, options: &Options<'_>) -> anyhow::Result<Current> {

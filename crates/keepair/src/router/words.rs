@@ -113,13 +113,11 @@ pub(crate) fn route(route: &Route) -> String {
 pub(crate) fn rule(rule: &Rule) -> String {
     let mut out = String::new();
     flag(&mut out, "not", rule.inverted);
-    for (word, network_of) in [("from", rule.from), ("to", rule.to)] {
-        if let Some((address, length)) = network_of {
-            push(&mut out, word, network(address, Some(length)));
-        }
-    }
+    let of = |(address, length)| network(address, Some(length));
+    push(&mut out, "from", rule.from.map_or_else(|| "all".to_owned(), of));
+    option(&mut out, "to", rule.to.map(of).as_ref());
     option(&mut out, "priority", rule.preference.as_ref());
-    option(&mut out, "tos", rule.tos.map(|tos| format!("0x{tos:x}")).as_ref());
+    push(&mut out, "tos", format_args!("0x{:x}", rule.tos.unwrap_or(0)));
     let mark = rule.mark.map(|(mark, mask)| match mask {
         Some(mask) => format!("0x{mark:x}/0x{mask:x}"),
         None => format!("0x{mark:x}"),

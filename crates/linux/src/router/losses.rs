@@ -5,13 +5,18 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
+use std::time::Duration;
 
 use keepair_core::router::Input;
 use keepair_core::router::config::{InstanceId, LinkId};
+use keepair_core::time::Time;
 
 use super::network::Network;
 use super::{addresses, routes, rules};
 use crate::rtnl::{Monitor, Notice, OwnAddress};
+
+/// Until a question that was not answered is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 /// What was heard, before anything is looked at.
 #[derive(Default, Debug)]
@@ -38,14 +43,19 @@ impl Network {
     /// interfaces first, for their loss explains that of addresses. Returns the router's interfaces
     /// that were heard of.
     ///
+    /// A question that the kernel does not answer (a table that changes all the time) is asked again
+    /// soon.
+    ///
     /// # Errors
-    /// When the monitor is broken, or the kernel does not answer.
+    /// When the monitor is broken.
     pub(crate) fn take_notices(
         &mut self,
+        now: Time,
         monitor: &mut Monitor,
         inputs: &mut VecDeque<Input>,
     ) -> io::Result<Vec<LinkChange>> {
-        let mut heard = Heard::default();
+        let mut heard = Heard { all: self.looks_again(now), ..Heard::default() };
+        self.look_again_at = self.look_again_at.filter(|at| *at > now);
         while let Some(notice) = monitor.next()? {
             self.hear(notice, &mut heard);
         }
@@ -55,8 +65,10 @@ impl Network {
         let mut changes = Vec::new();
         for &link in &heard.links {
             let before = self.links.get(link).and_then(|entry| entry.link.clone());
-            let state = self.look(link)?;
-            inputs.extend(state.map(|state| Input::Link { link, state }));
+            match self.look(link) {
+                Ok(state) => inputs.extend(state.map(|state| Input::Link { link, state })),
+                Err(error) => self.ask_again(now, error),
+            }
             let Some(entry) = self.links.get(link) else { continue };
             let (name, now) = (entry.name.clone(), entry.link.clone());
             let ifindex = now.as_ref().map(|link| link.index);
@@ -73,9 +85,16 @@ impl Network {
                 self.link_came(&name);
             }
         }
-        let lost = self.lost(&heard)?;
-        inputs.extend(lost.into_iter().map(Input::Gone));
+        match self.lost(&heard) {
+            Ok(lost) => inputs.extend(lost.into_iter().map(Input::Gone)),
+            Err(error) => self.ask_again(now, error),
+        }
         Ok(changes)
+    }
+
+    fn ask_again(&mut self, now: Time, error: io::Error) {
+        self.note("see what changed", Err(error));
+        self.look_again_at = Some(now + ASK_AGAIN);
     }
 
     fn hear(&mut self, notice: Notice, heard: &mut Heard) {

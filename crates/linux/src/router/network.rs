@@ -55,6 +55,8 @@ pub(crate) struct Network {
     firewall: Firewall,
     announcements: Announcements,
     announcers: BTreeMap<u32, Announcer>,
+    /// The kernel did not answer a question about a change: everything is looked at again then.
+    pub(super) look_again_at: Option<Time>,
     /// What went wrong and nobody was told yet.
     pub(super) problems: Vec<Event>,
     /// The daemon exits, and its addresses stay.
@@ -80,6 +82,7 @@ impl Network {
             firewall: Firewall::default(),
             announcements: Announcements::default(),
             announcers: BTreeMap::new(),
+            look_again_at: None,
             problems: Vec::new(),
             keeping: false,
         };
@@ -316,10 +319,16 @@ impl Network {
         self.announcements.push(frame, &base);
     }
 
-    /// When [`Network::send_due`] has something to do.
+    /// When [`Network::send_due`] has something to do, or [`Network::take_notices`] has although
+    /// nothing came.
     pub(crate) fn deadline(&self) -> Option<Time> {
         let extras = self.held.iter().filter_map(|held| held.extra_at);
-        extras.chain(self.announcements.deadline()).min()
+        extras.chain(self.announcements.deadline()).chain(self.look_again_at).min()
+    }
+
+    /// Something was not answered, and it is time to ask again.
+    pub(crate) fn looks_again(&self, now: Time) -> bool {
+        self.look_again_at.is_some_and(|at| at <= now)
     }
 
     /// Sends the announcements that are due, as many as do not hold up anything else.

@@ -149,6 +149,10 @@ impl Reactor {
                 self.inputs.push_back(Input::Deadline);
                 self.work_off();
             }
+            if self.executor.network.looks_again(now) {
+                self.collect(Source::Monitor)?;
+                self.work_off();
+            }
             // Adverts go first.
             if self.executor.network.deadline().is_some_and(|at| at <= now) {
                 self.executor.network.send_due(now);
@@ -203,7 +207,8 @@ impl Reactor {
             Source::Vrrp(at) => self.take_packets(at),
             Source::Monitor => {
                 let executor = &mut self.executor;
-                let changes = executor.network.take_notices(&mut self.monitor, &mut self.inputs)?;
+                let changes =
+                    executor.network.take_notices(now(), &mut self.monitor, &mut self.inputs)?;
                 for change in changes {
                     executor.attach(change.link, change.ifindex);
                 }

@@ -171,11 +171,14 @@ fn loosen_reverse_path(changes: &mut Changes) {
         return;
     }
     let names = std::fs::read_dir("/proc/sys/net/ipv4/conf").into_iter().flatten().flatten();
-    for name in names.filter_map(|entry| entry.file_name().into_string().ok()) {
-        if name != "all" {
-            let own = sysctl::get(Half::V4, &name, "rp_filter").unwrap_or(0);
-            let _ = changes.set(Half::V4, &name, "rp_filter", own.max(all));
-        }
+    let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<String> = names.filter(|name| name != "all").collect();
+    // The default last: it would change the interfaces that nobody has set, and nobody would
+    // know what they were.
+    names.sort_by_key(|name| name == "default");
+    for name in names {
+        let own = sysctl::get(Half::V4, &name, "rp_filter").unwrap_or(0);
+        let _ = changes.set(Half::V4, &name, "rp_filter", own.max(all));
     }
     let _ = changes.set(Half::V4, "all", "rp_filter", 0);
 }

@@ -169,7 +169,7 @@ pub(super) const INSTANCE: &[Keyword] = keywords! { Instance:
     "lvs_sync_daemon_interface" Interface, NoEffect("Keepair has no load balancer"), "eth0",
         "The interface of the load balancer's copies.";
     "redis" Block(Bare, Keywords(Scope::Redis)), Own, "port 6379",
-        "The Redis that moves with the addresses.";
+        "The Redis pair that Keepair keeps; needs version 3, `unicast_src_ip` and one peer, and no scripts.";
 };
 
 pub(super) const AUTHENTICATION: &[Keyword] = keywords! { Authentication:

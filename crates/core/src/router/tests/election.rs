@@ -249,6 +249,39 @@ fn intervals_that_differ() {
     assert_eq!(states(&world), [State::Active, State::Active]);
 }
 
+/// Who leaves for a higher priority waits as long as that machine's interval asks for.
+#[test]
+fn the_interval_is_learned_on_leaving() {
+    let it = |priority, seconds| {
+        config([InstanceConfig {
+            advert_interval: SECOND * seconds,
+            ..instance_v3("VI", 51, priority)
+        }])
+    };
+    let mut world = World::new([it(100, 1)]);
+    world.run(SECOND * 5);
+    world.add(it(150, 5));
+    world.run(SECOND * 18);
+    assert_eq!(states(&world), [State::Backup, State::Active]);
+    let status = world.hosts[0].router.status(world.now);
+    assert_eq!(status.instances[0].master_interval, SECOND * 5);
+    assert_eq!(status.instances[0].master, Some((ip("10.0.0.2"), 150)));
+}
+
+#[test]
+fn preempt_delay_begins_anew_after_a_fault() {
+    let it = InstanceConfig { preempt_delay: SECOND * 10, ..instance("VI", 51, 150) };
+    let mut world = World::new([one(100)]);
+    world.run(SECOND * 4);
+    world.add(config([it]));
+    world.run(SECOND * 5);
+    world.set_link(1, 0, false);
+    world.set_link(1, 0, true);
+    world.run(SECOND);
+    let left = world.hosts[1].router.status(world.now).instances[0].preempt_delay;
+    assert!(left > Some(SECOND * 9), "{left:?}");
+}
+
 /// An interval learned as Backup is forgotten as Active (keepalived forgets it only with `-D`).
 #[test]
 fn a_learned_interval_does_not_outlive_the_machine_it_came_from() {

@@ -7,7 +7,9 @@ use crate::router::input::{Ended, Input};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
+use keepair_wire::vrrp::v2;
 
 /// Two instances on two interfaces, in one group.
 fn pair(priority: u8) -> Config {
@@ -69,6 +71,38 @@ fn none_becomes_active_before_all_may() {
     world.crash(0);
     world.run(SECOND * 8);
     assert_eq!(states(&world, 1), [State::Active, State::Active]);
+}
+
+/// A member whose timer ran out, and that heard an advert since, holds the group back again.
+#[test]
+fn an_advert_takes_a_members_wish_back() {
+    let hears = |world: &mut World, vrid: u8| {
+        let link = u8::from(vrid == 52);
+        let message = v2::Advert {
+            vrid,
+            priority: 150,
+            auth_type: v2::AUTH_NONE,
+            advert_int_s: 1,
+            addresses: vec![Ipv4Addr::new(10, 0, 0, 100)],
+            auth_data: [0; 8],
+        };
+        let src = IpAddr::from([10, 0, link, 2]);
+        let (dst, message) = (ip("224.0.0.18"), message.emit());
+        let link = LinkId(usize::from(link));
+        world.tell(0, Input::Packet { link, src, dst, ttl: 255, message });
+    };
+    let mut world = World::new([pair(100)]);
+    world.run(MS * 3500);
+    hears(&mut world, 51);
+    world.run(MS * 200);
+    let wanted = |world: &World| world.hosts[0].router.status(world.now).instances[1].wanted;
+    assert_eq!(wanted(&world), State::Active);
+    hears(&mut world, 52);
+    assert_eq!(wanted(&world), State::Backup);
+    world.run(MS * 3500);
+    assert_eq!(states(&world, 0), [State::Backup, State::Backup], "A alone would");
+    world.run(MS * 200);
+    assert_eq!(states(&world, 0), [State::Active, State::Active]);
 }
 
 #[test]
@@ -151,9 +185,14 @@ fn weights_in_a_group() {
         config.instances[0].tracks.scripts = vec![track(ScriptId(0), -20)];
         config.groups[0].tracks.scripts = vec![track(ScriptId(1), -10)];
         config.groups[0].tracking_weight = counts;
+        config.files = vec![FileConfig { name: "f".into() }];
+        config.instances[0].tracks.files = vec![track(FileId(0), 1)];
         let mut world = World::with_scripts(config, &[Some(1), Some(1)]);
+        world.tell(0, Input::FileRead(FileId(0), 0));
         world.run(SECOND);
         assert_eq!(world.priority(0, 0), want);
+        world.tell(0, Input::FileRead(FileId(0), 5));
+        assert_eq!(world.priority(0, 0), if counts { want + 5 } else { want });
         assert_eq!(world.trace(0).iter().any(|line| line.contains("run")), counts);
     }
 }
