@@ -186,6 +186,9 @@ fn tell(run: &Run, repeated: Option<&BTreeSet<(usize, String)>>, ours: Kind) -> 
             shown |= again;
         }
         if shown {
+            for line in run.config.text(Path::new("DIR")).lines() {
+                say(&format!("      | {line}"));
+            }
             for done in run.done.iter().filter(|d| d.at >= segment.from && d.at < segment.to) {
                 let at = done.at.saturating_duration_since(run.begun).as_secs_f64();
                 say(&format!("      {at:8.3}  {}", done.event));

@@ -21,6 +21,8 @@ use crate::interop::timeline::{Seen, What};
 const CHECKS: Duration = Duration::from_secs(1);
 /// Events keep away from a timer that is about to expire: who is first would be chance.
 const AWAY: Duration = Duration::from_millis(40);
+/// A priority that no configuration of the test reaches.
+const HOLDS: u8 = 254;
 /// How long a settlement may take.
 const SETTLED: Duration = Duration::from_secs(12);
 
@@ -127,7 +129,9 @@ pub fn play(seed: u64, events: usize, ours: Kind, dir: &Path, programs: &Program
         .into_iter()
         .map(|(from, to)| {
             let adverts = [first, twin, ours].map(|seen| adverts(seen, from, to));
-            let [first, twin, ours] = [first, twin, ours].map(|seen| streams(seen, from, to));
+            let reloads = reloads(&stage.done);
+            let of = |seen: &Vec<Seen>| streams(seen, from, to, &reloads);
+            let [first, twin, ours] = [of(first), of(twin), of(ours)];
             let (noise, ours) = (compare(&first, &twin), compare(&first, &ours));
             Segment { from, to, noise, ours, adverts }
         })
@@ -136,6 +140,12 @@ pub fn play(seed: u64, events: usize, ours: Kind, dir: &Path, programs: &Program
     let logs =
         stage.networks.iter().filter(|_| differs).flat_map(|n| n.machine.log(1000)).collect();
     Ok(Run { seed, config: stage.config, begun, started, done: stage.done, segments, logs })
+}
+
+/// When files were read anew.
+fn reloads(done: &[Done]) -> Vec<Instant> {
+    let is_one = |d: &&Done| matches!(d.event, Event::Reload | Event::Change { .. });
+    done.iter().filter(is_one).map(|d| d.at).collect()
 }
 
 struct Stage {
@@ -149,8 +159,10 @@ struct Stage {
 
 impl Stage {
     fn happen(&mut self, event: &Event) -> Result<()> {
-        if let Event::Script { .. } = event {
-            self.between_checks();
+        match event {
+            Event::Script { .. } => self.between_checks(),
+            Event::Reload | Event::Change { .. } => self.hold_still()?,
+            _ => {}
         }
         self.keep_away();
         self.done.push(Done { at: Instant::now(), event: event.clone() });
@@ -191,6 +203,22 @@ impl Stage {
                 self.everywhere(event)?;
             }
         }
+        Ok(())
+    }
+
+    /// Before a reload, whoever waits for an advert hears one, and goes on hearing them: keepalived
+    /// begins its timer anew at a reload, and keepair does not (docs/conformance/differential.md).
+    fn hold_still(&mut self) -> Result<()> {
+        let mut longest = Duration::ZERO;
+        for instance in 0..self.config.instances.len() {
+            let Some(of) = self.config.instances.get(instance) else { continue };
+            let state = |n: &Network| n.timeline.ask(|seen| told(seen, &of.name()));
+            if self.networks.iter().filter_map(state).any(|(state, ..)| state == "BACKUP") {
+                longest = longest.max(of.interval);
+                self.happen(&Event::Speak { instance, priority: HOLDS })?;
+            }
+        }
+        thread::sleep(longest / 2);
         Ok(())
     }
 
