@@ -89,6 +89,15 @@ enum Mode {
         #[arg(long)]
         without_keepair: bool,
     },
+    /// A Redis pair kept by scripts, under keepalived and under keepair
+    Example {
+        /// Where the configurations and the scripts are
+        #[arg(long, value_name = "DIR", default_value = "examples/keepalived")]
+        dir: PathBuf,
+        /// keepalived in keepair's place
+        #[arg(long)]
+        without_keepair: bool,
+    },
     /// List the faults
     List,
     /// Measure the lab itself: an undisturbed client, and failovers by hand without any daemon
@@ -160,9 +169,9 @@ fn start(cli: Cli) -> Result<u8> {
         }
         Mode::Steady { .. } => false,
         Mode::Shell { bare, .. } => !bare,
-        Mode::Interop { without_keepair, .. } | Mode::Differential { without_keepair, .. } => {
-            !without_keepair
-        }
+        Mode::Interop { without_keepair, .. }
+        | Mode::Differential { without_keepair, .. }
+        | Mode::Example { without_keepair, .. } => !without_keepair,
         Mode::Demo { .. } | Mode::Bench { .. } | Mode::Test { .. } => true,
     };
     let faults = chosen(&command)?;
@@ -195,6 +204,12 @@ fn start(cli: Cli) -> Result<u8> {
             let seeds: Vec<u64> = (seed..seed.saturating_add(seeds)).collect();
             let ours = ours(without_keepair);
             interop::differential::run(&seeds, events, ours, &scratch, &programs)?
+        }
+        Mode::Example { dir, without_keepair } => {
+            let programs = Programs::find(&tools)?;
+            let kinds = [Kind::Keepalived, ours(without_keepair)];
+            let with = (&programs, tools.redis.as_path());
+            interop::example::run(&dir, kinds, &scratch, with)?
         }
         Mode::Shell { host, bare } => {
             let plan = RigPlan { daemons: !bare, ..plan };

@@ -8,6 +8,7 @@
 pub mod advert;
 pub mod daemon;
 pub mod differential;
+pub mod example;
 pub mod fifo;
 pub mod hub;
 pub mod judge;

@@ -213,6 +213,12 @@ impl Machine {
         &self.namespace
     }
 
+    /// The same, for somebody else who starts processes there.
+    #[must_use]
+    pub fn shared_namespace(&self) -> Arc<Namespace> {
+        Arc::clone(&self.namespace)
+    }
+
     /// Whether its daemon tells of its states.
     #[must_use]
     pub fn tells(&self) -> bool {
