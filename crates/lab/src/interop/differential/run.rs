@@ -26,6 +26,9 @@ const HOLDS: u8 = 254;
 /// How long a settlement may take.
 const SETTLED: Duration = Duration::from_secs(12);
 
+/// How much of a log is shown.
+const LOG_LINES: usize = 60;
+
 /// What was done and when.
 #[derive(Debug, Clone)]
 pub struct Done {
@@ -73,7 +76,7 @@ pub struct Run {
     pub done: Vec<Done>,
     /// Segment by segment.
     pub segments: Vec<Segment>,
-    /// The last lines of the logs, if something differs.
+    /// The last lines the program under test wrote, if something differs.
     pub logs: Vec<String>,
 }
 
@@ -137,8 +140,8 @@ pub fn play(seed: u64, events: usize, ours: Kind, dir: &Path, programs: &Program
         })
         .collect();
     let differs = segments.iter().any(|s| s.differences().next().is_some());
-    let logs =
-        stage.networks.iter().filter(|_| differs).flat_map(|n| n.machine.log(1000)).collect();
+    let logs = stage.networks.last().filter(|_| differs).map(|n| n.machine.log(LOG_LINES));
+    let logs = logs.unwrap_or_default();
     Ok(Run { seed, config: stage.config, begun, started, done: stage.done, segments, logs })
 }
 
