@@ -282,7 +282,7 @@ impl Machine {
     /// # Errors
     /// Where it does not run.
     pub fn reload(&self) -> Result<()> {
-        must_signal(&self.daemon, Signal::SIGHUP)
+        must_signal(&self.daemon, Signal::SIGHUP).with_context(|| self.log(40).join("\n"))
     }
 
     /// Whether the daemon runs.
