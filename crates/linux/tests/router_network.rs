@@ -324,6 +324,18 @@ fn rules() -> Vec<(&'static str, Rule)> {
             uids: Some((10000, 19999)),
             ..rule(50, table(6908))
         },
+        "from 192.168.33.0/24 table 1" => Rule {
+            from: prefix("192.168.33.0/24"),
+            preference: None,
+            ..rule(0, table(1))
+        },
+        "from fd33::/64 table 1" =>
+            Rule { from: prefix("fd33::/64"), preference: None, ..rule(0, table(1)) },
+        "from 192.168.34.0/24 table 1" => Rule {
+            from: prefix("192.168.34.0/24"),
+            preference: None,
+            ..rule(0, table(1))
+        },
         "to 1:2:3:4:6:6:7:0/112 from 8:6:5:4:3:2::/96 l3mdev ipproto UDP sport 10-20 dport 20-30 preference 51" => Rule {
             to: prefix("1:2:3:4:6:6:7:0/112"),
             from: prefix("8:6:5:4:3:2::/96"),
