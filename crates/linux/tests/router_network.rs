@@ -596,15 +596,16 @@ fn a_reload_takes_out_what_is_gone_and_touches_nothing_else() {
 }
 
 #[test]
-fn with_dont_release_vrrp_everything_stays() {
+fn with_dont_release_vrrp_all_but_static_things_stays() {
     let _right = pair();
     let mut it = instance(51, 200, vec![address("10.9.0.100")]);
     it.rules.push(rule(30, RuleAction::Nop));
-    let setup = NetworkSetup { keep_on_exit: true, ..network() };
+    let addresses = vec![address("192.0.2.1/24")];
+    let setup = NetworkSetup { keep_on_exit: true, addresses, ..network() };
     let mut daemon = Daemon::start(&config(vec![it]), setup);
     daemon.wait_state(0, State::Active);
     daemon.stop();
-    assert!(has("10.9.0.100") && kernel().contains("30: "));
+    assert!(has("10.9.0.100") && kernel().contains("30: ") && !has("192.0.2.1"));
 }
 
 #[test]
