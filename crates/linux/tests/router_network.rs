@@ -324,6 +324,18 @@ fn rules() -> Vec<(&'static str, Rule)> {
             uids: Some((10000, 19999)),
             ..rule(50, table(6908))
         },
+        "from 192.168.33.0/24 table 1" => Rule {
+            from: prefix("192.168.33.0/24"),
+            preference: None,
+            ..rule(0, table(1))
+        },
+        "from fd33::/64 table 1" =>
+            Rule { from: prefix("fd33::/64"), preference: None, ..rule(0, table(1)) },
+        "from 192.168.34.0/24 table 1" => Rule {
+            from: prefix("192.168.34.0/24"),
+            preference: None,
+            ..rule(0, table(1))
+        },
         "to 1:2:3:4:6:6:7:0/112 from 8:6:5:4:3:2::/96 l3mdev ipproto UDP sport 10-20 dport 20-30 preference 51" => Rule {
             to: prefix("1:2:3:4:6:6:7:0/112"),
             from: prefix("8:6:5:4:3:2::/96"),
@@ -584,15 +596,16 @@ fn a_reload_takes_out_what_is_gone_and_touches_nothing_else() {
 }
 
 #[test]
-fn with_dont_release_vrrp_everything_stays() {
+fn with_dont_release_vrrp_all_but_static_things_stays() {
     let _right = pair();
     let mut it = instance(51, 200, vec![address("10.9.0.100")]);
     it.rules.push(rule(30, RuleAction::Nop));
-    let setup = NetworkSetup { keep_on_exit: true, ..network() };
+    let addresses = vec![address("192.0.2.1/24")];
+    let setup = NetworkSetup { keep_on_exit: true, addresses, ..network() };
     let mut daemon = Daemon::start(&config(vec![it]), setup);
     daemon.wait_state(0, State::Active);
     daemon.stop();
-    assert!(has("10.9.0.100") && kernel().contains("30: "));
+    assert!(has("10.9.0.100") && kernel().contains("30: ") && !has("192.0.2.1"));
 }
 
 #[test]
