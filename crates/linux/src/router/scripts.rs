@@ -1,6 +1,6 @@
-//! The thread that starts and reaps children, and tells scripts and pipes: everything of that kind is
-//! here, and nothing here ever waits for one of them. It must not end before they do: they get SIGTERM
-//! when it does.
+//! The thread that starts and reaps children, and tells scripts and pipes. It waits for a program to be
+//! loaded, and never for what it does. It must not end before its children do: they get SIGTERM when
+//! it does.
 
 use std::collections::BTreeMap;
 use std::io;
