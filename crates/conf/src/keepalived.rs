@@ -24,6 +24,7 @@ pub mod file;
 mod found;
 mod keywords;
 mod machine;
+mod native;
 mod place;
 mod read;
 mod router;
@@ -39,8 +40,9 @@ pub use found::OnDropped;
 pub use keywords::document::keywords_markdown;
 pub use keywords::man::keywords_man;
 pub use machine::{Account, Entry, Inspection, Machine, Unreadable};
+pub use native::native;
 pub use place::{Place, Placed, Sources};
-pub use router::router;
+pub use router::{not_built, router};
 
 /// How to read.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]

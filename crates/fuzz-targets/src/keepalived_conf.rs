@@ -1,7 +1,14 @@
-//! `keepalived.conf`: values, or what is wrong with the texts, of which one may include others.
+//! `keepalived.conf`: values, or what is wrong with the texts, of which one may include others. And what
+//! is made of the values: a router, a pair, a `keepair.toml`.
+
+use core::time::Duration;
 
 use keepair_conf::Severity;
-use keepair_conf::keepalived::{Limits, Machine, Options, Unreadable, parse};
+use keepair_conf::keepalived::convert::{Known, convert};
+use keepair_conf::keepalived::{
+    File, Limits, Machine, Options, Parsed, Unreadable, native, parse, router,
+};
+use keepair_core::router::Config;
 
 use crate::diagnostics;
 
@@ -22,6 +29,48 @@ pub fn run(bytes: &[u8]) {
     assert_eq!(parsed.file.is_none(), failed);
     let draw = |some: &[_], color| parsed.sources.render(some, color);
     diagnostics::check(found, |file| disk.text(file), draw);
+    if let Some(file) = &parsed.file {
+        made(file, &parsed, &disk);
+    }
+}
+
+/// What is made of a file without errors.
+fn made(file: &File, parsed: &Parsed, disk: &Disk) {
+    if let Ok(config) = router(file, &parsed.sources, disk, Duration::ZERO) {
+        places(&config);
+    }
+    drop(native(file, &parsed.sources));
+    let known = Known {
+        name: FILES[0].to_owned(),
+        other: Some(file),
+        instance: file.instances.first().map(|it| it.name.value.clone()),
+        address: None,
+        peer: None,
+        addresses_of: &|_| vec![([192, 0, 2, 1].into(), 24)],
+        script_text: &|path| disk.text(path).map(str::to_owned),
+        password_file: "/password".to_owned(),
+    };
+    if let Ok(conversion) = convert(file, &known) {
+        // It is TOML, whatever names and paths are like.
+        let found = keepair_conf::parse("keepair.toml", &conversion.toml);
+        let open = found.err().unwrap_or_default();
+        let says = |text: &str| open.iter().any(|one| one.message.contains(text));
+        assert!(conversion.missing.is_empty() || says("FILL IN"), "{}", conversion.toml);
+    }
+}
+
+/// Everything that is named by its place is there.
+fn places(config: &Config) {
+    let groups = config.groups.iter().map(|group| &group.tracks);
+    for tracks in config.instances.iter().map(|it| &it.tracks).chain(groups) {
+        assert!(tracks.links.iter().all(|it| it.id.0 < config.links.len()));
+        assert!(tracks.scripts.iter().all(|it| it.id.0 < config.scripts.len()));
+        assert!(tracks.files.iter().all(|it| it.id.0 < config.files.len()));
+        assert!(tracks.processes.iter().all(|it| it.id.0 < config.processes.len()));
+    }
+    assert!(config.instances.iter().all(|it| it.link.0 < config.links.len()));
+    let members = config.groups.iter().flat_map(|group| &group.members);
+    assert!(members.into_iter().all(|member| member.0 < config.instances.len()));
 }
 
 /// A machine that has these files and of which nothing else is known.

@@ -99,7 +99,7 @@ pub(crate) fn read(path: &Path, config_id: Option<&str>) -> anyhow::Result<Confi
                 String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("{name}: is not UTF-8"));
             Ok(Configuration::Pair(Box::new(pair(&name, &text?)?)))
         }
-        Format::Keepalived => Ok(Configuration::Router(Box::new(router(path, config_id)?))),
+        Format::Keepalived => keepalived(path, config_id),
     }
 }
 
@@ -123,20 +123,26 @@ pub(crate) fn pair(name: &str, text: &str) -> anyhow::Result<Config> {
     }
 }
 
-/// Reads a `keepalived.conf`.
+/// Reads a `keepalived.conf`. One with a `redis` block describes a pair.
 ///
 /// # Errors
 /// When it can't be read, or has mistakes, which were shown.
-pub(crate) fn router(path: &Path, config_id: Option<&str>) -> anyhow::Result<Router> {
+fn keepalived(path: &Path, config_id: Option<&str>) -> anyhow::Result<Configuration> {
     let (name, file, sources) = keepalived_file(path, config_id, &ThisMachine, true)?;
-    let config = keepalived::router(&file, &sources, &ThisMachine, machine::since_boot());
-    match config {
-        Ok(config) => Ok(Router { file, config }),
-        Err(diagnostics) => {
-            operate::warn(&sources.render(&diagnostics, color()));
-            bail!(mistakes(&name, Format::Keepalived, &diagnostics));
-        }
+    let refused = |diagnostics: Vec<Diagnostic>| {
+        operate::warn(&sources.render(&diagnostics, color()));
+        mistakes(&name, Format::Keepalived, &diagnostics)
+    };
+    if let Some(pair) = keepalived::native(&file, &sources) {
+        return Ok(Configuration::Pair(Box::new(pair.map_err(refused)?)));
     }
+    let missing = keepalived::not_built(&file, &sources);
+    if !missing.is_empty() {
+        bail!(refused(missing));
+    }
+    let config = keepalived::router(&file, &sources, &ThisMachine, machine::since_boot());
+    let config = config.map_err(refused)?;
+    Ok(Configuration::Router(Box::new(Router { file, config })))
 }
 
 /// What a `keepalived.conf` says, with its name and its text. `warn`: also what is no error is shown.

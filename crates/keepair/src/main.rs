@@ -213,15 +213,18 @@ fn run(
 ) -> anyhow::Result<()> {
     // Before anything secret is read.
     keepair_linux::realtime::forbid_core_dumps().context("could not forbid core dumps")?;
-    match check::read(file, options.config_id.as_deref())? {
-        Configuration::Pair(config) => run::run(file, *config, run_dir, state_dir, recording),
+    let config_id = options.config_id.as_deref();
+    match check::read(file, config_id)? {
+        Configuration::Pair(config) => {
+            run::run((file, config_id), *config, run_dir, state_dir, recording)
+        }
         Configuration::Router(_) if recording.is_some() => {
             bail!("--record is for a keepair.toml; a keepalived.conf can't be recorded yet")
         }
         Configuration::Router(router) => {
             let options = router::run::Options {
                 file,
-                config_id: options.config_id.as_deref(),
+                config_id,
                 run_dir,
                 pid_file: options.pid.as_deref(),
                 keep_addresses: options.dont_release_vrrp,

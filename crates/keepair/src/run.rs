@@ -38,20 +38,21 @@ use crate::store::{self, Store};
 const PRIORITY: i32 = 40;
 
 /// Reads the configuration of a pair, and shows every mistake in it.
-fn read(file: &Path) -> anyhow::Result<Config> {
-    match check::read(file, None)? {
+fn read(file: &Path, config_id: Option<&str>) -> anyhow::Result<Config> {
+    match check::read(file, config_id)? {
         Configuration::Pair(config) => Ok(*config),
         Configuration::Router(_) => {
-            bail!("{} is a keepalived.conf now; restart keepair", file.display())
+            bail!("{} describes no Redis pair any more; restart keepair", file.display())
         }
     }
 }
 
-/// `keepair run` with a pair's configuration, which was read from `file`.
+/// `keepair run` with a pair's configuration, which was read from a file, as the machine of this
+/// config-id if it is a `keepalived.conf`.
 ///
 /// `recording`: the file to record to, and the most it may take, in bytes.
 pub(crate) fn run(
-    file: &Path,
+    (file, config_id): (&Path, Option<&str>),
     config: Config,
     run_dir: &Path,
     state_dir: &Path,
@@ -171,7 +172,7 @@ pub(crate) fn run(
 
     loop {
         match signals.wait()? {
-            Signal::SIGHUP => reload(file, &config, me, &mailbox),
+            Signal::SIGHUP => reload((file, config_id), &config, me, &mailbox),
             Signal::SIGUSR2 if ended.load(Ordering::SeqCst) => break,
             // Somebody else's bell.
             Signal::SIGUSR2 => {}
@@ -202,8 +203,8 @@ impl Drop for EndBell {
 }
 
 /// SIGHUP: takes over a good file, and goes on with the old one otherwise.
-fn reload(file: &Path, old: &Config, me: usize, mailbox: &Mailbox) {
-    let result = read(file).and_then(|new| {
+fn reload((file, config_id): (&Path, Option<&str>), old: &Config, me: usize, mailbox: &Mailbox) {
+    let result = read(file, config_id).and_then(|new| {
         let fixed = |config: &Config| {
             (
                 config.vrid,

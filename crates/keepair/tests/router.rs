@@ -235,6 +235,7 @@ fn startup_and_shutdown_scripts_run_before_and_after_everything() {
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.ended_within(END).code(), Some(0), "{}", host.log());
     assert_eq!(host.said(), ["startup", "master", "stop", "shutdown"]);
+    says(&host.log(), &["shutdown_script is done\n", "the daemon ends\n"]);
 }
 
 #[test]
@@ -282,4 +283,30 @@ fn a_start_with_a_bad_file_touches_nothing() {
     says(&host.log(), &["unknown keyword `priorty`", "1 mistake"]);
     assert!(!host.network.has_address(ADDRESS));
     assert_eq!(files(&host.dir.path("run")), [""; 0]);
+}
+
+#[test]
+fn an_instance_with_a_redis_block_is_kept_as_a_pair() {
+    let [here, _there] = Network::pair();
+    let host = Host::new(here, 200, "");
+    let text = format!(
+        "vrrp_instance REDIS {{\ninterface eth0\nvirtual_router_id 51\nversion 3\nadvert_int 0.1\n\
+         unicast_src_ip 10.9.0.1\nunicast_peer {{\n10.9.0.2\n}}\nvirtual_ipaddress {{\n{ADDRESS}/24\n}}\n\
+         redis {{\npassword geheim\n}}\n}}\n"
+    );
+    let file = host.dir.write("keepalived.conf", &text);
+    let checked = Command::new(KEEPAIR).arg("check").arg(&file).output().unwrap();
+    let said = String::from_utf8(checked.stdout).unwrap();
+    says(&said, &["no mistakes; the pair is 10.9.0.1 and 10.9.0.2"]);
+    let state = host.dir.path("state");
+    let mut daemon = host.start(&["--state-dir", state.to_str().unwrap()]);
+    wait_for("an answer", || host.status()["members"].is_array());
+    assert_eq!(host.status()["node"], "10.9.0.1", "{}", host.log());
+    // The same file is read again, and what can't be changed is refused.
+    host.dir.write("keepalived.conf", &text.replace("10.9.0.2", "10.9.0.3"));
+    daemon.signal(Signal::SIGHUP);
+    wait_for("the refusal", || host.log().contains("not reloaded"));
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.ended_within(END).code(), Some(0), "{}", host.log());
+    assert!(!host.log().contains("geheim"));
 }

@@ -331,7 +331,7 @@ fn show(text: &str) -> String {
 }
 
 /// A string of TOML.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut out = String::from('"');
     for ch in text.chars() {
         match ch {

@@ -64,7 +64,7 @@ fn options() -> Options {
     Options { config_id: "redis-1".to_owned(), ..Options::default() }
 }
 
-fn read(text: &str) -> Parsed {
+pub(super) fn read(text: &str) -> Parsed {
     parse("/etc/keepalived.conf", &Files::new(text), &options())
 }
 

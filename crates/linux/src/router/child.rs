@@ -54,10 +54,11 @@ impl Nursery {
         self.umask = umask;
     }
 
-    /// Starts a program. Whether it could be loaded shows when it has ended.
+    /// Starts a program.
     ///
     /// # Errors
-    /// When it is not found in `PATH`, a word holds a NUL, or there is no room for a process.
+    /// When it can't be found or loaded, its user can't be changed to, a word holds a NUL, or there is
+    /// no room for a process.
     pub(crate) fn start(
         &self,
         path: &str,
@@ -74,27 +75,21 @@ impl Nursery {
             umask: self.umask,
         };
         let (output, child_output) = pipe_with(PipeFlags::CLOEXEC)?;
-        let (failure, child_failure) = pipe_with(PipeFlags::CLOEXEC)?;
         // Ours only: what a script writes to is as ordinary as it expects.
         rustix::io::ioctl_fionbio(&output, true)?;
-        rustix::io::ioctl_fionbio(&failure, true)?;
-        let ends = Ends {
-            input: self.null.as_fd(),
-            output: child_output.as_fd(),
-            failure: child_failure.as_fd(),
-        };
+        let ends = Ends { input: self.null.as_fd(), output: child_output.as_fd() };
         let number = spawn(&image, &ends)?;
         let pid = Pid::from_raw(number).ok_or(io::ErrorKind::NotFound)?;
         let watch = match pidfd_open(pid, PidfdFlags::empty()) {
             Ok(watch) => watch,
             Err(error) => {
-                // No descriptors left: it has not begun yet, so that its end comes at once.
+                // No descriptors left.
                 let _ = kill_process_group(pid, Signal::KILL);
                 let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED);
                 return Err(error.into());
             }
         };
-        Ok(Child { pid, watch, output: Some(output), failure })
+        Ok(Child { pid, watch, output: Some(output) })
     }
 }
 
@@ -103,7 +98,6 @@ pub(crate) struct Child {
     pid: Pid,
     watch: OwnedFd,
     output: Option<OwnedFd>,
-    failure: OwnedFd,
 }
 
 impl Child {
@@ -129,17 +123,8 @@ impl Child {
     /// None known.
     pub(crate) fn ended(&self) -> io::Result<Option<Ended>> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-        let Some(status) = waitid(WaitId::PidFd(self.watch.as_fd()), options)? else {
-            return Ok(None);
-        };
-        let mut errno = [0; 4];
-        Ok(Some(match rustix::io::read(&self.failure, &mut errno) {
-            Ok(4) => {
-                let error = io::Error::from_raw_os_error(i32::from_ne_bytes(errno));
-                Ended::NotStarted(error.to_string())
-            }
-            _ => how(&status),
-        }))
+        let status = waitid(WaitId::PidFd(self.watch.as_fd()), options)?;
+        Ok(status.as_ref().map(how))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A namespace belongs to a thread: the test's own thread becomes "left", and `Right::run` starts
 //! a thread in "right". Needs root (CAP_SYS_ADMIN, CAP_NET_ADMIN); without it a test fails.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::print_stdout)]
 
 use std::fs::File;
 use std::os::fd::AsRawFd;

@@ -30,6 +30,13 @@ pub(super) fn all(file: &File, it: &Instance, told: &Told) -> Vec<String> {
         it.vmac.is_some(),
         "use_vmac: the address is announced with the interface's own MAC address",
     );
+    let globals = &file.globals;
+    say(
+        it.garp != Default::default()
+            || globals.garp != Default::default()
+            || globals.min_garp.is_some(),
+        "how often addresses are announced: see [garp] in `keepair config --default`",
+    );
     say(!it.routes.is_empty(), "virtual_routes");
     say(!it.rules.is_empty(), "virtual_rules");
     let interface = it.interface.as_ref().map(|interface| interface.as_str());
@@ -66,7 +73,6 @@ pub(super) fn all(file: &File, it: &Instance, told: &Told) -> Vec<String> {
             show(&other.name)
         ));
     }
-    let globals = &file.globals;
     let mut say = |condition: bool, what: &str| {
         if condition {
             out.push(what.to_owned());

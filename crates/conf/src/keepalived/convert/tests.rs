@@ -234,6 +234,7 @@ fn what_was_not_carried_over_is_told() {
         "# - the label of 172.18.0.10",
         "# - track_interface eth2",
         "# - version 2: Keepair speaks version 3",
+        "# - how often addresses are announced",
     ] {
         assert!(conversion.toml.contains(line), "{line}\n{}", conversion.toml);
     }
