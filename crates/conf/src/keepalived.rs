@@ -16,6 +16,7 @@ use expand::Expander;
 use found::Found;
 use read::Reader;
 
+pub mod convert;
 mod cross;
 mod effective;
 mod expand;
@@ -25,6 +26,7 @@ mod keywords;
 mod machine;
 mod place;
 mod read;
+mod router;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -35,8 +37,10 @@ pub use expand::Limits;
 pub use file::File;
 pub use found::OnDropped;
 pub use keywords::document::keywords_markdown;
+pub use keywords::man::keywords_man;
 pub use machine::{Account, Entry, Inspection, Machine, Unreadable};
 pub use place::{Place, Placed, Sources};
+pub use router::router;
 
 /// How to read.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -81,6 +85,11 @@ pub fn parse(path: &str, machine: &dyn Machine, options: &Options) -> Parsed {
     let diagnostics = found.finish(&sources, on_dropped);
     let failed = diagnostics.iter().any(|one| one.severity == Severity::Error);
     Parsed { file: file.filter(|_| !failed), diagnostics, sources }
+}
+
+/// Whether a line of a `keepalived.conf` may begin with this word, outside of all blocks.
+pub(crate) fn begins_file(word: &str) -> bool {
+    word.starts_with("include") || keywords::find(keywords::Scope::Top, word).is_some()
 }
 
 /// `None` if the text around the values is broken, so that to judge them would mislead.

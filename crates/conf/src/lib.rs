@@ -8,6 +8,7 @@
 
 mod config;
 mod diagnostic;
+mod format;
 pub mod keepalived;
 mod keys;
 mod secret;
@@ -16,6 +17,7 @@ mod value;
 
 pub use config::{Config, RedisAccess, Tls, WhoAmI};
 pub use diagnostic::{Diagnostic, Note, Severity, render};
+pub use format::Format;
 pub use keys::template::default_toml;
 pub use secret::Secret;
 pub use toml::parse;

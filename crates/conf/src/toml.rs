@@ -33,7 +33,7 @@ pub fn parse(file_name: &str, text: &str) -> Result<(Config, Vec<Diagnostic>), V
         // Most who come here have one; a syntax error for each of its lines would not help.
         let fault = Fault::new(
             "this is a keepalived.conf, not a keepair.toml",
-            "write it anew: `keepair.toml` is TOML and has other keys",
+            "give it a name that ends in .conf, or convert it: `keepair convert FILE`",
         );
         reader.error(span, fault);
         return Err(reader.finish().0);

@@ -155,12 +155,14 @@ fn forked_from(old: &Lineage, new: &Lineage) -> Relation {
     match old.generation.cmp(&new.generation) {
         // `new` was promoted and then not used: nothing of it is lost, and `old` has more.
         _ if new.facts.unused && old_has_more => Relation::Supersedes,
+        // `new` was restarted from a file that `old`'s history goes beyond. Its generation is what an
+        // earlier process reached, whatever was written since by a program beside it.
+        _ if !new.vouched && old_has_more => Relation::Supersedes,
         Ordering::Less => Relation::Superseded { own_tail_bytes: Some(own_tail_bytes) },
         Ordering::Greater if old.vouched => Relation::Supersedes,
         Ordering::Greater => Relation::Superseded { own_tail_bytes: Some(own_tail_bytes) },
         // Neither has a byte that the other lacks.
         Ordering::Equal if new.facts.unused => Relation::Same,
-        Ordering::Equal if old_has_more && !new.vouched => Relation::Supersedes,
         Ordering::Equal => Relation::Superseded { own_tail_bytes: Some(own_tail_bytes) },
     }
 }

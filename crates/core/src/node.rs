@@ -434,6 +434,11 @@ impl Node {
     fn hear_advert(&mut self, now: Time, src: IpAddr, advert: &Advert, out: &mut Actions) {
         if advert.priority == 0 {
             self.counters.farewells_received += 1;
+            // Held up on its way: the peer has the address again, or still. Each farewell follows a
+            // report that says why, so a true one is not contradicted for longer than the next takes.
+            if matches!(self.phase, Phase::Backup) && self.peer.says_it_serves(now) {
+                return;
+            }
             self.peer.advert_at = None;
             match self.phase {
                 //= https://www.rfc-editor.org/rfc/rfc9568#section-6.4.3
@@ -475,6 +480,7 @@ impl Node {
     }
 
     fn hear_datagram(&mut self, now: Time, src: IpAddr, ttl: u8, bytes: &[u8], out: &mut Actions) {
+        let served = self.peer.says_it_serves(now);
         let learned = if ttl != vrrp::TTL {
             Err(Drop::Ttl(ttl))
         } else if src != self.config.peer().address {
@@ -491,12 +497,13 @@ impl Node {
             })
         };
         match learned {
-            Ok(()) => self.consider_report(now, out),
+            Ok(()) => self.consider_report(now, served, out),
             Err(drop) => self.drop_packet(drop, out),
         }
     }
 
-    fn consider_report(&mut self, now: Time, out: &mut Actions) {
+    /// `served`: the report before it said that the peer holds the address.
+    fn consider_report(&mut self, now: Time, served: bool, out: &mut Actions) {
         if self.peer.heard(now).is_none() {
             return;
         }
@@ -524,6 +531,16 @@ impl Node {
             self.failover.clone_from(&report.failover);
         }
         self.answer_handshake(now, &report, out);
+        // The farewell that follows would not arrive: adverts don't.
+        let silent_leaver = self.filter_told
+            && served
+            && report.leaving.is_some()
+            && !report.may_serve
+            && !matches!(report.state, State::Active | State::TakingOver);
+        let listens = now >= self.stale_until.max(self.doubtful_until);
+        if silent_leaver && listens && matches!(self.phase, Phase::Backup) {
+            self.take_over_from_leaver(now, out);
+        }
         // Two that start at the same time: one of them gives way before anything is claimed.
         if report.state == State::TakingOver && self.prefers_peer(now) {
             self.reconsider_takeover(now, out);

@@ -72,6 +72,12 @@ impl Peer {
         by_report.unwrap_or(by_advert)
     }
 
+    /// Its last word, not long ago, is that it holds the address and does not leave.
+    pub fn says_it_serves(&self, now: Time) -> bool {
+        self.fresh(now)
+            .is_some_and(|report| report.state == State::Active && report.leaving.is_none())
+    }
+
     /// What its Redis held when it was last heard.
     pub fn lineage(&self) -> Option<Lineage> {
         self.report.as_ref().filter(|report| report.redis.reachable).map(Lineage::from)

@@ -31,9 +31,19 @@ pub(crate) const SOCKET: &str = "control.sock";
 const CLIENTS_MAX: usize = 16;
 const LINE_BYTES_MAX: u64 = 4096;
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
-const STATUS_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the real-time thread may take to tell its state.
+pub(crate) const STATUS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What a client is served from.
+/// What answers a client.
+pub(crate) trait Serve: Clone + Send + 'static {
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// Told to the client, who is then left.
+    fn answer(&self, stream: &UnixStream, request: &Value) -> anyhow::Result<()>;
+}
+
+/// What the clients of a pair's daemon are served from.
 #[derive(Clone)]
 pub(crate) struct Control {
     pub(crate) mailbox: Mailbox,
@@ -82,7 +92,7 @@ impl Drop for Unlink {
 }
 
 /// Serves clients until the program ends.
-pub(crate) fn serve(listener: &UnixListener, control: &Control) {
+pub(crate) fn serve(listener: &UnixListener, control: &impl Serve) {
     let clients = Arc::new(AtomicUsize::new(0));
     for stream in listener.incoming().flatten() {
         if clients.fetch_add(1, Ordering::SeqCst) >= CLIENTS_MAX {
@@ -93,7 +103,7 @@ pub(crate) fn serve(listener: &UnixListener, control: &Control) {
         let served = std::thread::Builder::new().name("control".to_owned()).spawn(move || {
             let _ = stream.set_read_timeout(Some(CLIENT_TIMEOUT));
             let _ = stream.set_write_timeout(Some(CLIENT_TIMEOUT));
-            if let Err(error) = answer(&stream, &control) {
+            if let Err(error) = converse(&stream, &control) {
                 let _ = write_line(&stream, &json!({ "error": format!("{error:#}") }));
             }
             clients.fetch_sub(1, Ordering::SeqCst);
@@ -104,7 +114,7 @@ pub(crate) fn serve(listener: &UnixListener, control: &Control) {
     }
 }
 
-fn answer(stream: &UnixStream, control: &Control) -> anyhow::Result<()> {
+fn converse(stream: &UnixStream, control: &impl Serve) -> anyhow::Result<()> {
     let mut lines = BufReader::new(stream);
     loop {
         // Each line for itself: `status --watch` asks on one connection for hours.
@@ -113,21 +123,32 @@ fn answer(stream: &UnixStream, control: &Control) -> anyhow::Result<()> {
             return Ok(());
         }
         let request: Value = serde_json::from_str(&line).context("not a JSON line")?;
+        control.answer(stream, &request)?;
+    }
+}
+
+impl Serve for Control {
+    fn answer(&self, stream: &UnixStream, request: &Value) -> anyhow::Result<()> {
         match request["command"].as_str() {
             Some("status") => {
-                let status = status(control)?;
+                let status = status(self)?;
                 write_line(stream, &json!({ "status": view::json(&status) }))?;
+                Ok(())
             }
             Some("switchover") => {
-                authorize(stream, control)?;
-                switchover(stream, control, request["to"].as_str())?;
+                authorize(stream, self)?;
+                switchover(stream, self, request["to"].as_str())
             }
             _ => bail!("unknown command; known are status and switchover"),
         }
     }
 }
 
-fn write_line(mut stream: &UnixStream, value: &Value) -> std::io::Result<()> {
+/// Tells the client something.
+///
+/// # Errors
+/// When it does not listen any more.
+pub(crate) fn write_line(mut stream: &UnixStream, value: &Value) -> std::io::Result<()> {
     stream.write_all(format!("{value}\n").as_bytes())
 }
 

@@ -5,18 +5,24 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod access;
+mod check;
 mod control;
+mod convert;
+mod machine;
 mod notes;
 mod operate;
 mod record;
 mod replay;
+mod router;
 mod run;
 mod store;
 mod view;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::{Context, bail};
+use check::Configuration;
 use clap::{Args, Parser, Subcommand};
 
 /// Where a running daemon is found.
@@ -34,12 +40,14 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run this machine's half of the pair, in the foreground.
+    /// Run this machine's part, in the foreground.
     ///
+    /// With a keepair.toml: half of a Redis pair. With a keepalived.conf: what keepalived does with it.
     /// SIGTERM hands over to the other machine before exiting; SIGHUP reloads the configuration.
     Run {
-        /// The configuration, the same file on both machines.
-        #[arg(long, value_name = "FILE")]
+        /// The configuration: a keepair.toml, the same on both machines, or a keepalived.conf. A name
+        /// that ends in .toml is the former; else its text tells.
+        #[arg(short = 'f', long, visible_alias = "use-file", value_name = "FILE")]
         config: PathBuf,
         #[command(flatten)]
         dirs: RunDir,
@@ -48,6 +56,8 @@ enum Command {
         state_dir: PathBuf,
         #[command(flatten)]
         recording: Recording,
+        #[command(flatten)]
+        router: RouterOptions,
     },
     /// Walk a record of `run --record` through the same core: what was decided, when and why.
     ///
@@ -55,10 +65,26 @@ enum Command {
     /// record can't be read to its end.
     Replay(replay::Options),
     /// Check a configuration file and show every mistake in it.
+    ///
+    /// Ends with 0 if there is none. Mistakes in a keepalived.conf end it with 5, as they end
+    /// `keepalived --config-test`; everything else with 1.
+    #[command(short_flag = 't', long_flag = "config-test")]
     Check {
-        /// The configuration file.
-        file: PathBuf,
+        /// The configuration file: a keepair.toml or a keepalived.conf.
+        #[arg(required_unless_present = "use_file", conflicts_with = "use_file")]
+        file: Option<PathBuf>,
+        /// The same, as keepalived takes it.
+        #[arg(short = 'f', long, value_name = "FILE", hide = true)]
+        use_file: Option<PathBuf>,
+        /// What `@ID` in a keepalived.conf is compared with; left out: the host name.
+        #[arg(short = 'i', long, value_name = "ID")]
+        config_id: Option<String>,
     },
+    /// Write the keepair.toml that replaces a keepalived.conf with Redis scripts.
+    ///
+    /// Comments in it say what each script is replaced by, and what was not carried over. Passwords are
+    /// never shown. Ends with 1 if there is something to fill in, which `keepair check` then refuses.
+    Convert(convert::Arguments),
     /// Show both machines: role, reason, replication, the last failover phase by phase.
     Status {
         /// As JSON, on one line.
@@ -105,11 +131,50 @@ struct Recording {
     record_size: u64,
 }
 
+/// Options for a keepalived.conf, named as keepalived names them.
+#[derive(Args)]
+struct RouterOptions {
+    /// What `@ID` in a keepalived.conf is compared with; left out: the host name.
+    #[arg(short = 'i', long, value_name = "ID")]
+    config_id: Option<String>,
+    /// With a keepalived.conf: write the number of the process into FILE.
+    #[arg(short = 'p', long, value_name = "FILE")]
+    pid: Option<PathBuf>,
+    /// With a keepalived.conf: leave the addresses where they are when the daemon ends.
+    #[arg(short = 'V', long)]
+    dont_release_vrrp: bool,
+    #[command(flatten)]
+    _usual: Usual,
+}
+
+/// What unit files of keepalived ask for, and what is so in any case.
+#[derive(Args)]
+struct Usual {
+    /// Stay in the foreground.
+    #[arg(short = 'n', long, hide = true)]
+    dont_fork: bool,
+    /// Log to standard error.
+    #[arg(short = 'l', long, hide = true)]
+    log_console: bool,
+    /// Log details.
+    #[arg(short = 'D', long, hide = true)]
+    log_detail: bool,
+    /// Log nothing to syslog.
+    #[arg(short = 'G', long, hide = true)]
+    no_syslog: bool,
+    /// Only VRRP.
+    #[arg(short = 'P', long, hide = true)]
+    vrrp: bool,
+    /// Let the service manager start the daemon again.
+    #[arg(short = 'R', long, hide = true)]
+    dont_respawn: bool,
+}
+
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Run { config, dirs, state_dir, recording } => {
+        Command::Run { config, dirs, state_dir, recording, router } => {
             let record = recording.record.as_deref().map(|file| (file, recording.record_size));
-            run::run(&config, &dirs.run_dir, &state_dir, record)
+            run(&config, &dirs.run_dir, &state_dir, record, &router)
         }
         Command::Replay(options) => {
             return replay::replay(&options).unwrap_or_else(|error| {
@@ -117,7 +182,14 @@ fn main() -> ExitCode {
                 ExitCode::from(2)
             });
         }
-        Command::Check { file } => run::check(&file),
+        Command::Check { file, use_file, config_id } => {
+            let file = file.or(use_file).unwrap_or_default();
+            match check::check(&file, config_id.as_deref()) {
+                Ok(code) => return code,
+                Err(error) => Err(error),
+            }
+        }
+        Command::Convert(arguments) => convert::run(&arguments),
         Command::Status { json, watch, dirs } => operate::status(&dirs.run_dir, json, watch),
         Command::Switchover { to, dirs } => operate::switchover(&dirs.run_dir, to.as_deref()),
         Command::Config { default: _ } => operate::show(&keepair_conf::default_toml()),
@@ -127,6 +199,34 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("keepair: {error:#}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// `keepair run`.
+fn run(
+    file: &Path,
+    run_dir: &Path,
+    state_dir: &Path,
+    recording: Option<(&Path, u64)>,
+    options: &RouterOptions,
+) -> anyhow::Result<()> {
+    // Before anything secret is read.
+    keepair_linux::realtime::forbid_core_dumps().context("could not forbid core dumps")?;
+    match check::read(file, options.config_id.as_deref())? {
+        Configuration::Pair(config) => run::run(file, *config, run_dir, state_dir, recording),
+        Configuration::Router(_) if recording.is_some() => {
+            bail!("--record is for a keepair.toml; a keepalived.conf can't be recorded yet")
+        }
+        Configuration::Router(router) => {
+            let options = router::run::Options {
+                file,
+                config_id: options.config_id.as_deref(),
+                run_dir,
+                pid_file: options.pid.as_deref(),
+                keep_addresses: options.dont_release_vrrp,
+            };
+            router::run::run(*router, &options)
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
-use crate::{control, view};
+use crate::{control, router, view};
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -69,7 +69,8 @@ pub(crate) fn status(run_dir: &Path, as_json: bool, watch: bool) -> anyhow::Resu
         if as_json {
             show(&format!("{status}\n"))?;
         } else {
-            show(&view::text(status))?;
+            let is_router = status["instances"].is_array();
+            show(&if is_router { router::view::text(status) } else { view::text(status) })?;
         }
         if !watch {
             return Ok(());

@@ -1,7 +1,5 @@
-//! `keepair run`: from a configuration file to a running node, and `keepair check`.
+//! `keepair run` with a `keepair.toml`: from the configuration to a running node.
 
-use std::fs;
-use std::io::IsTerminal;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -28,6 +26,7 @@ use nix::sys::signal::{SigSet, Signal};
 use rustix::thread::CapabilitySet;
 
 use crate::access;
+use crate::check::{self, Configuration};
 use crate::control::{self, Control};
 use crate::notes::{self, Hub};
 use crate::operate;
@@ -38,48 +37,26 @@ use crate::store::{self, Store};
 /// kernel's own threads (50).
 const PRIORITY: i32 = 40;
 
-/// `keepair check`.
-pub(crate) fn check(file: &Path) -> anyhow::Result<()> {
-    let config = read(file)?;
-    let [a, b] = &config.members;
-    let file = file.display();
-    operate::show(&format!("{file}: no mistakes; the pair is {} and {}\n", a.name, b.name))
-}
-
-/// Reads a configuration, and shows every mistake in it.
+/// Reads the configuration of a pair, and shows every mistake in it.
 fn read(file: &Path) -> anyhow::Result<Config> {
-    let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
-    let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    match keepair_conf::parse(&file.display().to_string(), &text) {
-        Ok((config, warnings)) => {
-            if !warnings.is_empty() {
-                operate::warn(&keepair_conf::render(&warnings, &text, color));
-            }
-            Ok(config)
-        }
-        Err(diagnostics) => {
-            operate::warn(&keepair_conf::render(&diagnostics, &text, color));
-            let is_error =
-                |d: &&keepair_conf::Diagnostic| d.severity == keepair_conf::Severity::Error;
-            let errors = diagnostics.iter().filter(is_error).count();
-            let s = if errors == 1 { "" } else { "s" };
-            bail!("{}: {errors} mistake{s}", file.display());
+    match check::read(file, None)? {
+        Configuration::Pair(config) => Ok(*config),
+        Configuration::Router(_) => {
+            bail!("{} is a keepalived.conf now; restart keepair", file.display())
         }
     }
 }
 
-/// `keepair run`.
+/// `keepair run` with a pair's configuration, which was read from `file`.
 ///
 /// `recording`: the file to record to, and the most it may take, in bytes.
 pub(crate) fn run(
     file: &Path,
+    config: Config,
     run_dir: &Path,
     state_dir: &Path,
     recording: Option<(&Path, u64)>,
 ) -> anyhow::Result<()> {
-    // Before anything secret is read.
-    realtime::forbid_core_dumps().context("could not forbid core dumps")?;
-    let config = read(file)?;
     let _lock = store::lock(run_dir)?;
     let store = Store::open(state_dir, config.vrid.0)?;
     let persisted = store.load()?;

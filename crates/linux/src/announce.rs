@@ -97,7 +97,8 @@ impl Announcer {
         result
     }
 
-    fn send(&self, frame: &[u8]) -> io::Result<()> {
+    /// Sends a whole Ethernet frame.
+    pub(crate) fn send(&self, frame: &[u8]) -> io::Result<()> {
         rustix::io::retry_on_intr(|| rustix::net::send(&self.fd, frame, SendFlags::empty()))?;
         Ok(())
     }

@@ -5,6 +5,7 @@ pub mod announce;
 mod datagram;
 pub mod executor;
 pub mod fence;
+pub mod mailbox;
 mod netlink;
 mod nft;
 pub mod peer_socket;
@@ -14,6 +15,7 @@ pub mod realtime;
 pub mod redis;
 pub mod router;
 pub mod rtnl;
+pub mod signals;
 #[allow(unsafe_code)]
 mod sys;
 pub mod vrrp_socket;

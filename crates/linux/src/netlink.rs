@@ -56,6 +56,26 @@ impl Writer {
         self.attr(kind, &value.to_be_bytes())
     }
 
+    /// A `u32`, as rtnetlink wants its integers.
+    pub(crate) fn u32(&mut self, kind: u16, value: u32) -> &mut Self {
+        self.attr(kind, &value.to_ne_bytes())
+    }
+
+    /// Bytes without a kind: a structure among attributes.
+    pub(crate) fn raw(&mut self, value: &[u8]) -> &mut Self {
+        self.buf.extend(value);
+        self.pad();
+        self
+    }
+
+    /// Overwrites the length of a structure that began at `start` with what was written since.
+    pub(crate) fn close(&mut self, start: usize) {
+        let len = u16::try_from(self.buf.len() - start).unwrap_or(u16::MAX);
+        if let Some(field) = self.buf.get_mut(start..start + 2) {
+            field.copy_from_slice(&len.to_ne_bytes());
+        }
+    }
+
     /// A NUL-terminated string.
     pub(crate) fn string(&mut self, kind: u16, value: &str) -> &mut Self {
         let mut bytes = value.as_bytes().to_vec();
@@ -68,8 +88,7 @@ impl Writer {
         let start = self.buf.len();
         self.attr(kind | libc::NLA_F_NESTED as u16, &[]);
         inner(self);
-        let len = u16::try_from(self.buf.len() - start).unwrap_or(u16::MAX);
-        self.buf[start..start + 2].copy_from_slice(&len.to_ne_bytes());
+        self.close(start);
         self
     }
 

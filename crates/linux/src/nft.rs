@@ -316,6 +316,12 @@ impl Expressions<'_> {
         self.meta(libc::NFT_META_L4PROTO as u32).equal(&[protocol])
     }
 
+    /// The packet comes in by, or goes out by, the interface of this index.
+    pub(crate) fn interface(&mut self, index: u32, input: bool) -> &mut Self {
+        let key = if input { libc::NFT_META_IIF } else { libc::NFT_META_OIF };
+        self.meta(key as u32).equal(&index.to_ne_bytes())
+    }
+
     fn meta(&mut self, key: u32) -> &mut Self {
         self.expression("meta", |w| {
             w.be32(1, libc::NFT_REG_1 as u32).be32(2, key);

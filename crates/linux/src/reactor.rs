@@ -18,10 +18,11 @@ use keepair_core::input::{Done, Operator, Refused, Remains};
 use keepair_core::status::Status;
 use keepair_core::time::Time;
 use keepair_core::{Actions, Input, Node};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags};
 
 use crate::executor::Executor;
-use crate::realtime::{Timer, Wake, monotonic_us};
+use crate::mailbox;
+use crate::realtime::{Timer, Wake, monotonic_us, wait};
 use crate::redis::Access;
 use crate::rtnl::{Monitor, Notice, OwnAddress};
 
@@ -38,28 +39,7 @@ pub enum Request {
 }
 
 /// Where requests are put.
-#[derive(Clone)]
-pub struct Mailbox {
-    sender: SyncSender<Request>,
-    wake: Arc<Wake>,
-}
-
-impl Mailbox {
-    /// A mailbox that rings `wake` after each request.
-    pub fn new(sender: SyncSender<Request>, wake: Arc<Wake>) -> Mailbox {
-        Mailbox { sender, wake }
-    }
-
-    /// Puts a request in.
-    ///
-    /// # Errors
-    /// When the thread is gone or has not emptied its mailbox for long.
-    pub fn put(&self, request: Request) -> io::Result<()> {
-        self.sender.try_send(request).map_err(|error| io::Error::other(error.to_string()))?;
-        self.wake.wake();
-        Ok(())
-    }
-}
+pub type Mailbox = mailbox::Mailbox<Request>;
 
 /// Sees what the core is told and what it decides, in the real-time thread: it must not wait.
 pub trait Witness: Send {
@@ -73,11 +53,11 @@ pub trait Witness: Send {
 }
 
 /// Bytes a packet of ours can have at the most; longer ones are cut and then fail their checks.
-const PACKET_BYTES_MAX: usize = 2048;
+pub(crate) const PACKET_BYTES_MAX: usize = 2048;
 /// Packets and notices taken from one socket before the others have their turn.
-const TURN: usize = 16;
+pub(crate) const TURN: usize = 16;
 /// Between two rounds of the loop that only time has caused.
-const REST: Duration = Duration::from_micros(50);
+pub(crate) const REST: Duration = Duration::from_micros(50);
 
 /// The thread's state.
 pub struct Reactor {
@@ -209,20 +189,7 @@ impl Reactor {
         waiting.push(input(Source::Monitor, self.monitor.as_fd()));
         waiting.extend(executor.claims.iter().map(|claims| input(Source::Claims, claims.as_fd())));
         waiting.push(input(Source::Wake, (*self.wake).as_fd()));
-        let (sources, mut fds): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
-        loop {
-            match poll(&mut fds, None) {
-                Ok(_) => break,
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        let ready = sources
-            .into_iter()
-            .zip(&fds)
-            .filter(|(_, fd)| !fd.revents().is_empty())
-            .map(|(source, _)| source);
-        Ok(ready.collect())
+        wait(waiting)
     }
 
     fn collect(&mut self, source: Source) -> io::Result<()> {

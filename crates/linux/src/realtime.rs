@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, PollFd, eventfd, poll};
 use rustix::mm::MlockAllFlags;
 use rustix::process::DumpableBehavior;
 use rustix::time::{
@@ -123,4 +123,76 @@ impl AsFd for Wake {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// Tells when somebody sets the time of day.
+#[derive(Debug)]
+pub(crate) struct ClockWatch {
+    fd: OwnedFd,
+}
+
+impl ClockWatch {
+    /// # Errors
+    /// When the system is out of descriptors.
+    pub(crate) fn new() -> io::Result<ClockWatch> {
+        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+        let watch = ClockWatch { fd: timerfd_create(TimerfdClockId::Realtime, flags)? };
+        watch.arm()?;
+        Ok(watch)
+    }
+
+    /// The time of day was set: it is this now, since the Unix epoch.
+    ///
+    /// # Errors
+    /// None known.
+    pub(crate) fn read(&self) -> io::Result<Duration> {
+        let mut count = [0u8; 8];
+        let _ = rustix::io::read(&self.fd, &mut count);
+        self.arm()?;
+        Ok(unix())
+    }
+
+    /// A timer that never comes due, and rings if the clock is set nevertheless.
+    fn arm(&self) -> io::Result<()> {
+        let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
+        let never = Timespec { tv_sec: i64::from(u32::MAX), tv_nsec: 0 };
+        let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let spec = Itimerspec { it_interval: zero, it_value: never };
+        timerfd_settime(&self.fd, flags, &spec)?;
+        Ok(())
+    }
+}
+
+impl AsFd for ClockWatch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// Time of day since the Unix epoch.
+pub(crate) fn unix() -> Duration {
+    let now = clock_gettime(ClockId::Realtime);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
+/// Waits until something is ready, and says what, in the order it was named in.
+///
+/// # Errors
+/// When waiting fails.
+pub(crate) fn wait<Source>(waiting: Vec<(Source, PollFd<'_>)>) -> io::Result<Vec<Source>> {
+    let (sources, mut fds): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
+    loop {
+        match poll(&mut fds, None) {
+            Ok(_) => break,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let ready = sources
+        .into_iter()
+        .zip(&fds)
+        .filter(|(_, fd)| !fd.revents().is_empty())
+        .map(|(source, _)| source);
+    Ok(ready.collect())
 }

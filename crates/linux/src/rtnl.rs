@@ -68,25 +68,31 @@ pub enum Notice {
     AddressAdded(OwnAddress),
     /// An address was removed.
     AddressRemoved(OwnAddress),
+    /// A route with keepalived's mark was removed; only told if asked for.
+    RouteRemoved,
+    /// A rule was removed; only told if asked for.
+    RuleRemoved,
     /// Notices were lost; whatever matters must be asked for anew.
     Overrun,
 }
 
 const RT_SCOPE_UNIVERSE: u8 = 0;
 const RT_SCOPE_HOST: u8 = 254;
-const IFA_ADDRESS: u16 = 1;
-const IFA_LOCAL: u16 = 2;
-const IFA_CACHEINFO: u16 = 6;
-const IFA_FLAGS: u16 = 8;
+pub(crate) const IFA_ADDRESS: u16 = 1;
+pub(crate) const IFA_LOCAL: u16 = 2;
+pub(crate) const IFA_CACHEINFO: u16 = 6;
+pub(crate) const IFA_FLAGS: u16 = 8;
 const IFA_F_SECONDARY: u32 = 0x01;
-const IFA_F_NODAD: u32 = 0x02;
+pub(crate) const IFA_F_NODAD: u32 = 0x02;
 const IFA_F_DADFAILED: u32 = 0x08;
 const IFA_F_DEPRECATED: u32 = 0x20;
 const IFA_F_TENTATIVE: u32 = 0x40;
-const IFA_F_NOPREFIXROUTE: u32 = 0x200;
-const IFLA_ADDRESS: u16 = 1;
-const IFLA_IFNAME: u16 = 3;
+pub(crate) const IFA_F_NOPREFIXROUTE: u32 = 0x200;
+pub(crate) const IFLA_ADDRESS: u16 = 1;
+pub(crate) const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
+/// What keepalived's routes and rules are marked with, and ours: one follows the other on a machine.
+pub(crate) const RTPROT_KEEPALIVED: u8 = 18;
 const DUMP_ATTEMPTS: usize = 4;
 const NOTICE_BUFFER: usize = 4 << 20;
 
@@ -100,6 +106,33 @@ impl Rtnl {
     /// Opens the socket. Changing addresses needs `CAP_NET_ADMIN`.
     pub fn open() -> io::Result<Rtnl> {
         Ok(Rtnl { socket: Socket::open(None)? })
+    }
+
+    /// Asks for a change and hears what became of it.
+    pub(crate) fn change(&mut self, writer: Writer) -> Result<(), Refusal> {
+        self.socket.request(&mut writer.into_request(), |_, _| ())
+    }
+
+    /// Asks a question and hands every message of the answer to `each`, with its kind; again if
+    /// the table changed meanwhile.
+    pub(crate) fn list<T>(
+        &mut self,
+        question: impl Fn() -> Writer,
+        mut read: impl FnMut(u16, &[u8]) -> Option<T>,
+    ) -> Result<Vec<T>, Refusal> {
+        let mut attempts = DUMP_ATTEMPTS;
+        loop {
+            let mut found = Vec::new();
+            let asked = self.socket.request(&mut question().into_request(), |kind, body| {
+                found.extend(read(kind, body));
+            });
+            attempts -= 1;
+            match asked {
+                Ok(()) => return Ok(found),
+                Err(r) if r.errno == libc::EINTR && attempts > 0 => {}
+                Err(r) => return Err(r),
+            }
+        }
     }
 
     /// The interface of this name, `None` where there is none.
@@ -122,6 +155,14 @@ impl Rtnl {
     /// Every address of this machine, virtual ones included.
     pub fn own_addresses(&mut self) -> io::Result<Vec<OwnAddress>> {
         Ok(self.dump(0)?.into_iter().map(|(address, _)| address).collect())
+    }
+
+    /// The addresses of an interface that packets may come from: those that are still being checked
+    /// for duplicates are not among them.
+    pub(crate) fn own_addresses_of(&mut self, ifindex: u32) -> io::Result<Vec<OwnAddress>> {
+        let unfit = IFA_F_TENTATIVE | IFA_F_DADFAILED;
+        let all = self.dump(ifindex)?;
+        Ok(all.into_iter().filter(|(_, f)| f & unfit == 0).map(|(own, _)| own).collect())
     }
 
     /// The addresses of an interface that the kernel may choose as a source: neither deprecated
@@ -204,34 +245,23 @@ impl Rtnl {
     }
 
     /// The addresses of one interface (0 = all) with their `IFA_F_*` flags.
-    fn dump(&mut self, ifindex: u32) -> io::Result<Vec<(OwnAddress, u32)>> {
-        let mut refusal = None;
-        for _ in 0..DUMP_ATTEMPTS {
+    pub(crate) fn dump(&mut self, ifindex: u32) -> io::Result<Vec<(OwnAddress, u32)>> {
+        let question = || {
             let mut header = [0; 8];
             header[4..8].copy_from_slice(&ifindex.to_ne_bytes());
             let mut writer = Writer::default();
             writer.message(libc::RTM_GETADDR, libc::NLM_F_DUMP, &header);
-            let mut found = Vec::new();
-            let asked = self.socket.request(&mut writer.into_request(), |kind, body| {
-                if kind == libc::RTM_NEWADDR
-                    && let Some(entry) = parse_address(body)
-                    && (ifindex == 0 || entry.0.ifindex == ifindex)
-                {
-                    found.push(entry);
-                }
-            });
-            match asked {
-                Ok(()) => return Ok(found),
-                // No such interface: no such addresses.
-                Err(Refusal { errno: libc::ENODEV, .. }) => return Ok(Vec::new()),
-                Err(r) if r.errno == libc::EINTR => refusal = Some(r),
-                Err(r) => return Err(r.into_error("listing addresses")),
-            }
+            writer
+        };
+        let found = self.list(question, |kind, body| {
+            let entry = (kind == libc::RTM_NEWADDR).then(|| parse_address(body)).flatten()?;
+            (ifindex == 0 || entry.0.ifindex == ifindex).then_some(entry)
+        });
+        match found {
+            // No such interface: no such addresses.
+            Err(Refusal { errno: libc::ENODEV, .. }) => Ok(Vec::new()),
+            found => found.map_err(|r| r.into_error("listing addresses")),
         }
-        Err(refusal.map_or_else(
-            || io::ErrorKind::Interrupted.into(),
-            |r| r.into_error("listing addresses"),
-        ))
     }
 }
 
@@ -257,6 +287,19 @@ impl Monitor {
             socket.join(group)?;
         }
         Ok(Monitor { socket, queue: std::collections::VecDeque::new() })
+    }
+
+    /// Hears of routes and rules, too.
+    pub(crate) fn watch_routes_and_rules(&self) -> io::Result<()> {
+        for group in [
+            libc::RTNLGRP_IPV4_ROUTE,
+            libc::RTNLGRP_IPV6_ROUTE,
+            libc::RTNLGRP_IPV4_RULE,
+            libc::RTNLGRP_IPV6_RULE,
+        ] {
+            self.socket.join(group)?;
+        }
+        Ok(())
     }
 
     /// To be watched for readability.
@@ -286,7 +329,7 @@ impl Monitor {
     }
 }
 
-fn host_prefix(address: IpAddr) -> u8 {
+pub(crate) fn host_prefix(address: IpAddr) -> u8 {
     if address.is_ipv4() { 32 } else { 128 }
 }
 
@@ -300,22 +343,18 @@ fn same_subnet(a: IpAddr, b: IpAddr, prefix_len: u8) -> bool {
     }
 }
 
-fn octets(address: IpAddr) -> ([u8; 16], usize) {
-    let mut bytes = [0; 16];
+/// The bytes of an address, as attributes hold them.
+pub(crate) fn octets(address: IpAddr) -> Vec<u8> {
     match address {
-        IpAddr::V4(a) => {
-            bytes[..4].copy_from_slice(&a.octets());
-            (bytes, 4)
-        }
-        IpAddr::V6(a) => (a.octets(), 16),
+        IpAddr::V4(a) => a.octets().to_vec(),
+        IpAddr::V6(a) => a.octets().to_vec(),
     }
 }
 
 fn address_message(kind: u16, flags: i32, own: OwnAddress, scope: u8) -> Writer {
     let family = if own.address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
     let [a, b, c, d] = own.ifindex.to_ne_bytes();
-    let (bytes, len) = octets(own.address);
-    let bytes = bytes.get(..len).unwrap_or_default();
+    let bytes = &octets(own.address);
     let mut writer = Writer::default();
     writer
         .message(kind, flags, &[family as u8, own.prefix_len, 0, scope, a, b, c, d])
@@ -324,7 +363,7 @@ fn address_message(kind: u16, flags: i32, own: OwnAddress, scope: u8) -> Writer 
     writer
 }
 
-fn parse_link(body: &[u8]) -> Option<(String, Link)> {
+pub(crate) fn parse_link(body: &[u8]) -> Option<(String, Link)> {
     let flags = read_u32(body, 8)?;
     let mut name = String::new();
     let mut link = Link {
@@ -363,7 +402,7 @@ fn parse_address(body: &[u8]) -> Option<(OwnAddress, u32)> {
     Some((OwnAddress { ifindex, address: local.or(address)?, prefix_len }, flags))
 }
 
-fn parse_ip(value: &[u8]) -> Option<IpAddr> {
+pub(crate) fn parse_ip(value: &[u8]) -> Option<IpAddr> {
     if let Ok(v4) = <[u8; 4]>::try_from(value) {
         return Some(IpAddr::from(v4));
     }
@@ -383,6 +422,11 @@ fn parse_notice(kind: u16, body: &[u8]) -> Option<Notice> {
         }
         libc::RTM_NEWADDR => parse_address(body).map(|(own, _)| Notice::AddressAdded(own)),
         libc::RTM_DELADDR => parse_address(body).map(|(own, _)| Notice::AddressRemoved(own)),
+        // Whoever runs BGP here does not concern us.
+        libc::RTM_DELROUTE => {
+            (body.get(5) == Some(&RTPROT_KEEPALIVED)).then_some(Notice::RouteRemoved)
+        }
+        libc::RTM_DELRULE => Some(Notice::RuleRemoved),
         _ => None,
     }
 }

@@ -8,6 +8,7 @@ use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd};
 
+pub(crate) mod signals;
 pub(crate) mod spawn;
 
 /// One instruction of a classic BPF socket filter: `(code, jump if true, jump if false, operand)`.

@@ -82,26 +82,10 @@ impl VrrpSocket {
             ));
         }
         let v4 = spec.local.is_ipv4();
-        let domain = if v4 { Domain::IPV4 } else { Domain::IPV6 };
-        let socket = Socket::new(domain, Type::RAW, Some(Protocol::from(i32::from(PROTOCOL))))?;
-        socket.set_nonblocking(true)?;
-        if v4 {
-            socket.set_ttl_v4(HOPS)?;
-            socket.set_multicast_ttl_v4(HOPS)?;
-            socket.set_multicast_loop_v4(false)?;
-            socket.set_multicast_all_v4(false)?;
-            socket.set_tos_v4(TOS)?;
-        } else {
-            socket.set_unicast_hops_v6(HOPS)?;
-            socket.set_multicast_hops_v6(HOPS)?;
-            socket.set_multicast_loop_v6(false)?;
-            // Linux 4.20; before, a socket hears groups that others joined, which is harmless.
-            let _ = socket.set_multicast_all_v6(false);
-            socket.set_tclass_v6(TOS)?;
+        let socket = raw_socket(v4)?;
+        if !v4 {
             sys::set_int(&socket, libc::IPPROTO_IPV6, libc::IPV6_CHECKSUM, CHECKSUM_OFFSET)?;
         }
-        socket.set_priority(PRIORITY)?;
-        ask_for_details(&socket, v4)?;
         let local = spec.local;
         let mut opened = VrrpSocket { socket, spec, local, receiver: Receiver::new() };
         opened.attach()?;
@@ -200,31 +184,70 @@ impl VrrpSocket {
     /// The next message, `None` when there is none at present. Call until `None`, or as often as
     /// one wants to listen in a turn. Packets that are not IP as it should be are skipped.
     pub fn recv(&mut self, buf: &mut [u8]) -> io::Result<Option<Received>> {
-        while let Some(datagram) = self.receiver.receive(&self.socket, buf)? {
-            let received = Received {
-                src: datagram.src,
-                dst: datagram.dst.unwrap_or(self.local),
-                ttl: datagram.ttl,
-                ifindex: datagram.ifindex,
-                payload: 0..datagram.len,
-            };
-            if self.spec.local.is_ipv6() {
-                return Ok(Some(received));
-            }
-            // An IPv4 raw socket delivers the IP header too.
-            let packet = buf.get(..datagram.len).unwrap_or(&[]);
-            if let Ok(ip) = keepair_wire::ip::parse_ipv4(packet) {
-                let header = usize::from(packet.first().unwrap_or(&0) & 0x0f) * 4;
-                let payload = header..header + ip.payload.len();
-                let (dst, ttl) = (IpAddr::V4(ip.dst), ip.ttl);
-                return Ok(Some(Received { dst, ttl, payload, ..received }));
-            }
-        }
-        Ok(None)
+        let received = receive(&self.socket, &mut self.receiver, self.spec.local.is_ipv4(), buf)?;
+        Ok(received.map(|received| {
+            let unsaid = received.dst.is_unspecified();
+            Received { dst: if unsaid { self.local } else { received.dst }, ..received }
+        }))
     }
 }
 
-fn joined(result: io::Result<()>) -> io::Result<()> {
+/// A raw socket of VRRP that hears no group it has not joined, never hears itself, and sends what
+/// receivers want to see.
+pub(crate) fn raw_socket(v4: bool) -> io::Result<Socket> {
+    let domain = if v4 { Domain::IPV4 } else { Domain::IPV6 };
+    let socket = Socket::new(domain, Type::RAW, Some(Protocol::from(i32::from(PROTOCOL))))?;
+    socket.set_nonblocking(true)?;
+    if v4 {
+        socket.set_ttl_v4(HOPS)?;
+        socket.set_multicast_ttl_v4(HOPS)?;
+        socket.set_multicast_loop_v4(false)?;
+        socket.set_multicast_all_v4(false)?;
+        socket.set_tos_v4(TOS)?;
+    } else {
+        socket.set_unicast_hops_v6(HOPS)?;
+        socket.set_multicast_hops_v6(HOPS)?;
+        socket.set_multicast_loop_v6(false)?;
+        // Linux 4.20; before, a socket hears groups that others joined, which is harmless.
+        let _ = socket.set_multicast_all_v6(false);
+        socket.set_tclass_v6(TOS)?;
+    }
+    socket.set_priority(PRIORITY)?;
+    ask_for_details(&socket, v4)?;
+    Ok(socket)
+}
+
+/// The next message of such a socket. Packets that are not IP as it should be are skipped.
+pub(crate) fn receive(
+    socket: &Socket,
+    receiver: &mut Receiver,
+    v4: bool,
+    buf: &mut [u8],
+) -> io::Result<Option<Received>> {
+    while let Some(datagram) = receiver.receive(socket, buf)? {
+        let received = Received {
+            src: datagram.src,
+            dst: datagram.dst.unwrap_or(Ipv6Addr::UNSPECIFIED.into()),
+            ttl: datagram.ttl,
+            ifindex: datagram.ifindex,
+            payload: 0..datagram.len,
+        };
+        if !v4 {
+            return Ok(Some(received));
+        }
+        // An IPv4 raw socket delivers the IP header too.
+        let packet = buf.get(..datagram.len).unwrap_or(&[]);
+        if let Ok(ip) = keepair_wire::ip::parse_ipv4(packet) {
+            let header = usize::from(packet.first().unwrap_or(&0) & 0x0f) * 4;
+            let payload = header..header + ip.payload.len();
+            let (dst, ttl) = (IpAddr::V4(ip.dst), ip.ttl);
+            return Ok(Some(Received { dst, ttl, payload, ..received }));
+        }
+    }
+    Ok(None)
+}
+
+pub(crate) fn joined(result: io::Result<()>) -> io::Result<()> {
     match result {
         // A member already.
         Err(e) if e.kind() == io::ErrorKind::AddrInUse => Ok(()),

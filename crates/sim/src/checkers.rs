@@ -18,6 +18,7 @@ mod no_readonly;
 mod no_silent_loss;
 mod nothing_left;
 mod one_writer;
+mod pause_ends;
 
 pub(crate) use comes_back::missing;
 
@@ -283,6 +284,7 @@ impl Checkers {
             Box::new(nothing_left::NothingLeft),
             Box::new(bounded_actions::BoundedActions),
             Box::new(no_busy_loop::NoBusyLoop::default()),
+            Box::new(pause_ends::PauseEnds::default()),
         ];
         let all: Vec<_> = all.into_iter().map(|one| (bits(one.wants()), one)).collect();
         let wanted = all.iter().fold(bits(Watch::WANTS), |bits, (wants, _)| bits | wants);

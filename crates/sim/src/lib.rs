@@ -19,6 +19,7 @@ mod executor;
 pub mod fault;
 pub mod host;
 pub mod kernel;
+mod neighbour;
 pub mod network;
 pub mod options;
 pub mod parity;

@@ -37,6 +37,8 @@ pub struct Options {
     pub latency_us: (u64, u64),
     /// What each machine's clock gains, in parts of a million.
     pub clock_ppm: [i64; 2],
+    /// There is another virtual router on the network, and worse.
+    pub neighbour: bool,
     /// How Redis is set up, on both machines.
     pub redis: Setup,
 }
@@ -54,6 +56,7 @@ impl Options {
             client_rest: Duration::from_millis(2),
             latency_us: (50, 300),
             clock_ppm: [0, 0],
+            neighbour: false,
             redis: Setup::default(),
         }
     }
@@ -83,6 +86,7 @@ impl Options {
             client_rest: ms(50),
             latency_us: (50, latency_max),
             clock_ppm,
+            neighbour: rng.chance(150),
             redis: Setup {
                 transfer: ms(rng.between(1, 800)),
                 version,
@@ -124,7 +128,7 @@ impl fmt::Display for Options {
         write!(
             f,
             "adverts every {:?}{}{}, priorities {}/{}, clocks gain {}/{} us a second, a write every \
-             {:?}, frames take {}-{} us, {}",
+             {:?}, frames take {}-{} us{}, {}",
             self.advert_interval,
             yes(", unicast", self.unicast),
             yes(", preempt", self.preempt),
@@ -135,6 +139,7 @@ impl fmt::Display for Options {
             self.client_interval,
             self.latency_us.0,
             self.latency_us.1,
+            yes(", a neighbour", self.neighbour),
             self.redis,
         )
     }

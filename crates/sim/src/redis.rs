@@ -402,6 +402,11 @@ impl Redis {
         out.push(Effect::Client(origin, write, answer));
     }
 
+    /// Writes wait: the daemon has asked for it.
+    pub fn holds_writes_back(&self) -> bool {
+        self.paused_until.is_some()
+    }
+
     fn resume(&mut self, out: &mut Vec<Effect>) {
         self.paused_until = None;
         for (origin, write) in std::mem::take(&mut self.held) {

@@ -77,6 +77,7 @@ situations! {
     FarewellLost "a farewell was lost",
     AdvertLost "an advert was lost",
     StaleReport "an old report was dropped",
+    StrangerIgnored "somebody else's advert was dropped",
     AdvertsFiltered "adverts were missing while reports came",
     TimerLate "a timer was late",
     SocketFull "a socket ran full while its daemon was stopped",

@@ -174,6 +174,9 @@ impl World {
             self.plan(after, Fault::StartDaemon(host));
         }
         self.start_client();
+        if self.options.neighbour {
+            self.neighbour_speaks();
+        }
     }
 
     /// `REPLICAOF`, by hand.

@@ -47,6 +47,8 @@ pub(crate) enum Event {
     SocketsClose { host: HostId, run: u64 },
     /// A datagram from that machine arrives at the other.
     Frame { from: HostId, traffic: Traffic, timely: bool, input: Box<Input> },
+    /// Somebody else's advert is due.
+    NeighbourSpeaks,
     /// The client hears who has the address.
     ArpHeard { host: HostId, unasked: bool },
     /// A replica's attempt to connect arrives.
@@ -254,6 +256,7 @@ impl World {
                 self.stream_arrives(to, id, number, stream)
             }
             Event::SendHeld { id } => self.send_held(id),
+            Event::NeighbourSpeaks => self.neighbour_speaks(),
             Event::ClientWrites { turn } => self.client_writes(turn),
             Event::ClientSends { write } => self.client_sends(write),
             Event::ClientArrives { host, write } => self.client_arrives(host, write),

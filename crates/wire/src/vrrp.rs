@@ -2,7 +2,7 @@
 //!
 //! What it is not: an election, and not the whole of receiving. `parse` makes the checks that the
 //! bytes alone decide; hop limit, configured VRID, interval and address list are `core`'s.
-//! VRRP version 2 is refused, as the RFC has no way for one router to speak both.
+//! Version 2 is [`v2`]'s: no virtual router speaks both.
 //!
 //! RFC 9568 section 5.2 (format), 7.1 (receiving), 7.2 (transmitting). One thing here is not in
 //! it: which bytes the IPv4 checksum covers, on which deployed routers differ. See
@@ -13,6 +13,8 @@ use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::checksum::{self, Sum};
+
+pub mod v2;
 
 /// IP protocol number.
 //= https://www.rfc-editor.org/rfc/rfc9568#section-5.1.1.4
@@ -81,7 +83,7 @@ pub enum ParseError {
         /// Bytes required.
         need: usize,
     },
-    /// Not version 3.
+    /// Another version.
     Version(u8),
     /// Not an advertisement.
     Type(u8),
@@ -96,7 +98,7 @@ impl fmt::Display for ParseError {
         match self {
             Self::MixedFamilies => write!(f, "source and destination of different families"),
             Self::Truncated { have, need } => write!(f, "{have} bytes, {need} needed"),
-            Self::Version(version) => write!(f, "VRRP version {version}, not 3"),
+            Self::Version(version) => write!(f, "VRRP version {version}"),
             Self::Type(kind) => write!(f, "VRRP type {kind}, not an advertisement"),
             Self::NoAddresses => write!(f, "no addresses"),
             Self::Checksum => write!(f, "bad checksum"),
@@ -236,6 +238,16 @@ fn seed(form: ChecksumForm, src: IpAddr, dst: IpAddr, len: usize) -> Option<Sum>
             checksum::pseudo(src, IpAddr::V4(GROUP_V4), PROTOCOL, len)
         }
     }
+}
+
+/// The version of a message, whatever else it is. `None` if it is empty.
+pub fn version(message: &[u8]) -> Option<u8> {
+    message.first().map(|byte| byte >> 4)
+}
+
+/// The length in bytes of a message of version 3 with so many addresses.
+pub fn len(addresses: usize, ipv4: bool) -> usize {
+    HEADER_LEN + addresses * if ipv4 { 4 } else { 16 }
 }
 
 #[cfg(test)]

@@ -29,6 +29,8 @@ pub use track::{
 pub struct File {
     /// `global_defs`.
     pub globals: Globals,
+    /// `child_wait_time`; left out: 5 s.
+    pub child_wait: Option<Placed<Duration>>,
     /// `static_ipaddress`.
     pub static_addresses: Vec<Placed<Address>>,
     /// `static_routes`.
@@ -108,18 +110,26 @@ pub struct Globals {
     pub v3_checksum_as_v2: Option<Placed<bool>>,
     /// `vrrp_owner_ignore_adverts`.
     pub owner_ignore_adverts: Option<Placed<bool>>,
-    /// `log_unknown_vrids`.
-    pub log_unknown_vrids: Option<Placed<()>>,
     /// `default_interface`; left out: eth0.
     pub default_interface: Option<Placed<String>>,
-    /// `dynamic_interfaces`; true with `allow_if_changes`.
-    pub dynamic_interfaces: Option<Placed<bool>>,
     /// `vmac_prefix`; left out: vrrp.
     pub vmac_prefix: Option<Placed<String>>,
     /// `vmac_addr_prefix`; left out: as `vmac_prefix`.
     pub vmac_addr_prefix: Option<Placed<String>>,
     /// `vrrp_rt_priority`, 1 to 99.
     pub rt_priority: Option<Placed<u8>>,
+    /// `dynamic_interfaces`; true with `allow_if_changes`.
+    pub dynamic_interfaces: Option<Placed<bool>>,
+    /// `umask`; left out: 0177, whatever the manual says.
+    pub umask: Option<Placed<u32>>,
+    /// `state_dump_file`; left out: `keepalived.data` in the directory for temporary files.
+    pub state_dump: Option<Placed<String>>,
+    /// `stats_dump_file`; left out: `keepalived.stats` there.
+    pub stats_dump: Option<Placed<String>>,
+    /// `json_dump_file`; left out: `keepalived.json` there.
+    pub json_dump: Option<Placed<String>>,
+    /// `json_version`; left out: 1.
+    pub json_version: Option<Placed<u8>>,
     /// `notify_fifo`.
     pub fifo: Option<Fifo>,
     /// `notify_fifo_script`.

@@ -12,6 +12,7 @@ pub(crate) mod document;
 mod global;
 mod instance;
 mod lvs;
+pub(crate) mod man;
 mod trackers;
 
 pub(crate) use global::GARP_EXTRA_IF_MOST;

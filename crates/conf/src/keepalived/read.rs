@@ -122,6 +122,7 @@ impl<'a> Reader<'a> {
                 let lines = self.lines_in(node).iter();
                 file.static_rules.extend(lines.filter_map(|line| self.rule(line, true)));
             }
+            "child_wait_time" => file.child_wait = self.whole_seconds(entry),
             "garp_group" => file.garp_groups.extend(self.garp_group(node)),
             "interface_up_down_delays" => {
                 let lines = self.lines_in(node).iter();

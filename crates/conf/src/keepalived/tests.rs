@@ -15,11 +15,11 @@ mod values;
 
 /// A machine that has these files and tells nothing else.
 #[derive(Default)]
-struct Files(BTreeMap<String, Vec<u8>>);
+pub(super) struct Files(BTreeMap<String, Vec<u8>>);
 
 impl Files {
     /// The first file is `/etc/keepalived.conf`; a line `==> NAME` begins another one.
-    fn new(text: &str) -> Self {
+    pub(super) fn new(text: &str) -> Self {
         let mut files = BTreeMap::new();
         let mut name = "/etc/keepalived.conf".to_owned();
         let mut content = String::new();
@@ -93,7 +93,7 @@ fn found(text: &str) -> Vec<String> {
 
 /// The values of a text without errors.
 #[track_caller]
-fn good(text: &str) -> File {
+pub(super) fn good(text: &str) -> File {
     let parsed = read(text);
     let shown = parsed.render(false);
     parsed.file.unwrap_or_else(|| panic!("{text}\n{shown}"))

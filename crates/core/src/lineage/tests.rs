@@ -67,6 +67,12 @@ fn relations_table() {
             Supersedes,
         ),
         (
+            "sim_finding_3507: the same, at a greater generation, and a program beside it wrote since",
+            a.clone(),
+            restarted(history(2, 1, 801, 900, 6)),
+            Supersedes,
+        ),
+        (
             "the peer was restarted from an RDB file that holds all I received",
             history(1, 0, -1, 1000, 5),
             restarted(history(2, 1, 1001, 1000, 5)),

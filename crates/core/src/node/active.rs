@@ -27,6 +27,9 @@ pub(super) struct Active {
     /// The kernel serves the address until then, or would if the fence were not held, unless another
     /// advert is sent.
     fence_until: Time,
+    /// When the kernel was asked to renew the fence last, and that it took long.
+    renewal_asked_at: Time,
+    pub(super) kernel_is_slow: bool,
     /// The fence was lost and opened anew; a second time in a row is a fault.
     reopened: bool,
     /// An address was taken away, and the kernel refused to add it again.
@@ -50,6 +53,8 @@ impl Active {
     pub(super) fn new(now: Time, fence_until: Time, config: &Config) -> Self {
         Active {
             fence_until,
+            renewal_asked_at: now,
+            kernel_is_slow: false,
             reopened: false,
             add_refused: false,
             fence_held: false,
@@ -96,6 +101,7 @@ impl Node {
         let Phase::Active(active) = &mut self.phase else { return };
         active.fence_until = until;
         if !active.fence_held {
+            active.renewal_asked_at = now;
             out.push(Action::RenewFence(until));
         }
     }
@@ -108,7 +114,11 @@ impl Node {
         result: Result<(), Refused>,
         out: &mut Actions,
     ) {
+        let slow = self.config.advert_interval / 8;
         let Phase::Active(active) = &mut self.phase else { return };
+        if done == Done::RenewFence {
+            active.kernel_is_slow = now.since(active.renewal_asked_at) > slow;
+        }
         match (done, result) {
             (Done::AddVips, Ok(())) => {
                 active.add_refused = false;
@@ -424,6 +434,12 @@ impl Node {
                 let noticed_ago_us = u32::try_from(passed).unwrap_or(u32::MAX);
                 self.leaving = Some((Leaving { cause, noticed_ago_us, fenced_ago_us: 0 }, now));
                 self.farewell(now, out);
+                // The peer is told only now, however long the kernel refused: it goes first.
+                if let Some(at) = &mut self.timers.active_down_at {
+                    let interval = self.config.advert_interval;
+                    *at =
+                        (*at).max(now + vrrp::active_down(self.config.own().priority.0, interval));
+                }
                 out.push(Action::Tell(Event::Left { cause }));
                 // Second, because the kernel may make it wait: every program that changes links
                 // or addresses takes the same lock.

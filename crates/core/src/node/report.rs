@@ -19,6 +19,11 @@ impl Node {
                 fenced_ago_us: leaving.fenced_ago_us.saturating_add(passed),
             }
         });
+        // The kernel serves on by the right of the run before, whatever becomes of it here.
+        let inherited = match self.phase {
+            Phase::Starting { resume_until, .. } => resume_until.is_some_and(|until| now < until),
+            _ => false,
+        };
         Report {
             vrid: self.config.vrid.0,
             instance: self.instance,
@@ -28,7 +33,8 @@ impl Node {
             priority: self.config.own().priority.0,
             generation: self.generation.0,
             vouched: self.vouched(),
-            may_serve: matches!(self.phase, Phase::Active(_))
+            may_serve: inherited
+                || matches!(self.phase, Phase::Active(_))
                 || self.unheard_right.is_some_and(|until| now < until),
             redis: RedisFacts { unused: self.unused_for_certain(), ..self.own_facts() },
             leaving,

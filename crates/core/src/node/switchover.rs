@@ -124,8 +124,12 @@ impl Node {
         }
         let deadline = now + self.config.timing.switchover_timeout;
         if self.can_pause_writes() {
-            out.push(Action::HoldConnections(HOLD_MAX));
-            let step = Step::Holding { until: now + HOLD_FIRST };
+            // A courtesy to new clients; a kernel that makes the daemon wait for it delays the adverts.
+            let courteous = matches!(&self.phase, Phase::Active(active) if !active.kernel_is_slow);
+            if courteous {
+                out.push(Action::HoldConnections(HOLD_MAX));
+            }
+            let step = Step::Holding { until: if courteous { now + HOLD_FIRST } else { now } };
             self.switchover = Some(Switchover { step, deadline, stop_after });
         } else if let Phase::Active(active) = &mut self.phase {
             // Redis before 6.2 can only pause everything, this connection included: hold the

@@ -155,6 +155,17 @@ impl Bench {
         self.feed(Input::Advert { src, dst, ttl: 255, message });
     }
 
+    /// The peer leaves: a report, and what it is followed by.
+    fn farewell(&mut self) {
+        let mut report = self.node.peer.report.clone().expect("a peer");
+        (report.state, report.fit, report.may_serve) = (State::Unfit, false, false);
+        report.redis.reachable = false;
+        let cause = Cause::RedisExited;
+        report.leaving = Some(Leaving { cause, noticed_ago_us: 0, fenced_ago_us: 0 });
+        self.report(report);
+        self.advert(0);
+    }
+
     fn report(&mut self, mut report: Report) {
         self.seq += 1;
         report.seq = self.seq;

@@ -52,7 +52,8 @@ pub enum Action {
     Tell(Event),
     /// The configuration the router was told to take over holds from now on: actions that follow count
     /// by its places. What is no longer there is taken out of the kernel; what is there and was not
-    /// is put in if its instance is Active.
+    /// is put in if its instance is Active. Answers that are still due come by the new places, and not
+    /// at all for an instance that is gone.
     Adopt(Box<Adopted>),
     /// The router's work is done.
     Exit,

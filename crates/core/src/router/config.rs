@@ -75,7 +75,8 @@ pub struct ScriptConfig {
     pub name: String,
     /// Between the starts of two runs.
     pub interval: Duration,
-    /// A run that takes longer is a failure, and is ended.
+    /// A run that takes longer is ended. It is a failure, unless it takes SIGTERM for a reason to
+    /// exit with 0.
     pub timeout: Duration,
     /// Successes in a row that make it good, 1 and more.
     pub rise: u32,

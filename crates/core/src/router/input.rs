@@ -10,7 +10,9 @@ use core::time::Duration;
 /// One thing that happened. The executor delivers them one at a time.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Input {
-    /// The first input. Every link's state follows at once, each as a [`Input::Link`].
+    /// The first input. Every link's state follows at once, each as a [`Input::Link`], and every file
+    /// and process as a [`Input::FileRead`] and [`Input::Processes`]: what is not known holds back
+    /// the instances that need it. The same after [`super::Action::Adopt`], for what is new.
     Started {
         /// Time of day since the Unix epoch, for what people read and for signatures.
         unix: Duration,

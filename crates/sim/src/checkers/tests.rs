@@ -326,3 +326,16 @@ fn every_checker_is_named_once() {
         checkers.all.iter().map(|(_, checker)| checker.name()).collect();
     assert_eq!(names.len(), checkers.all.len());
 }
+
+#[test]
+fn writes_that_wait_after_a_switchover_was_called_off() {
+    let mut world = pair();
+    let pause = Query::PauseWrites(Duration::from_secs(3));
+    world.hosts[A].redis.answer(world.now, pause, &mut Vec::new());
+    let step = keepair_core::event::SwitchoverStep::CalledOff("a test".to_string());
+    world.see(&Fact::Told { host: A, event: &Told::Switchover(step) });
+    world.see(&handled(&[], false));
+    assert_eq!(world.violations, [], "the daemon has not been obeyed yet");
+    world.now = world.now + Duration::from_millis(300);
+    assert_eq!(refused(world, &[handled(&[], false)]), ["pause_ends"]);
+}

@@ -8,7 +8,7 @@ use keepair_core::time::Time;
 use keepair_wire::info::{Info, LinkStatus, Mode, ReplicaInfo, ReplicaState, Role};
 
 impl Redis {
-    pub(super) fn answer(&mut self, now: Time, query: Query, out: &mut Vec<Effect>) -> Reply {
+    pub(crate) fn answer(&mut self, now: Time, query: Query, out: &mut Vec<Effect>) -> Reply {
         let loading = || Reply::Error("LOADING Redis is loading the dataset in memory".to_string());
         match query {
             Query::Ping if self.loading => loading(),

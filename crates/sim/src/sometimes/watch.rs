@@ -145,6 +145,7 @@ impl Watch {
                 self.note(Situation::CutOffFollowed);
             }
             Event::Dropped(Drop::StaleReport) => self.note(Situation::StaleReport),
+            Event::Dropped(_) => self.note(Situation::StrangerIgnored),
             Event::TimerLate { .. } => self.note(Situation::TimerLate),
             Event::AddressInUse(_) => self.note(Situation::AddressInUse),
             Event::Problem(text) if text.contains("protocol 112") => {

@@ -55,8 +55,6 @@ pub struct VrrpScript {
     pub fall: Option<Placed<u32>>,
     /// `user`; left out: `script_user`.
     pub user: Option<Placed<User>>,
-    /// `init_fail`.
-    pub init_fail: Option<Placed<()>>,
 }
 
 /// `track_file`.

@@ -17,7 +17,6 @@ const DBUS: &str = "Keepair has no D-Bus service";
 const FIREWALL: &str = "Keepair writes nftables rules of its own";
 const BUFFERS: &str = "Keepair sizes its buffers itself";
 const NAMES: &str = "Keepair is one process and keeps its name";
-const DUMPS: &str = "`keepair status` tells the state";
 const RELOAD: &str = "a reload reads the whole configuration before it changes anything";
 
 /// The largest number of seconds that keepalived can count in microseconds.
@@ -96,8 +95,8 @@ pub(super) const TOP: &[Keyword] = keywords! { Top:
         "Writes pid files below /run/keepalived.";
     "instance" Word("NAME"), NoEffect("Keepair writes no pid files"), "blue",
         "A name for the pid files of one of several daemons.";
-    "child_wait_time" Number(0, U32), NoEffect("Keepair is one process"), "5",
-        "Seconds that child processes have to end.";
+    "child_wait_time" Number(0, U32), Full, "5",
+        "Seconds that scripts have to end when the daemon does.";
 };
 
 pub(super) const GLOBAL: &[Keyword] = keywords! { Global:
@@ -178,12 +177,12 @@ pub(super) const GLOBAL: &[Keyword] = keywords! { Global:
         "Leaves the pseudo-header out of the checksum of IPv4 adverts of version 3, as RFC 9568 has it.";
     "vrrp_owner_ignore_adverts" Switch, Full, "on",
         "An owner of the addresses (priority 255) does not listen to adverts.";
-    "log_unknown_vrids" Nothing, Full, "",
+    "log_unknown_vrids" Nothing, NoEffect("they are counted in any case: see `keepair status`"), "",
         "Notes adverts of virtual routers that are not configured.";
     "default_interface" Interface, Full, "eth0",
         "The interface of static addresses and routes that name none.";
     "dynamic_interfaces" OptionalWord("allow_if_changes"), Full, "",
-        "Interfaces may appear and disappear while the daemon runs.";
+        "Interfaces may appear and disappear while the daemon runs; they may without it, too.";
     "disable_local_igmp" Nothing,
         NoEffect("set net.ipv4.igmp_link_local_mcast_reports where the other kernel settings are"), "",
         "Keeps the kernel from reporting membership in link-local groups.";
@@ -280,23 +279,23 @@ pub(super) const GLOBAL: &[Keyword] = keywords! { Global:
         "The old name of `checker_process_name`.";
     "bfd_process_name" Word("NAME"), NoEffect(NAMES), "keepalived_bfd",
         "Names the BFD process.";
-    "umask" Words("NUMBER|BITS"), NoEffect("set UMask in the unit file"), "0177",
-        "Permissions that new files do not get.";
+    "umask" Word("NUMBER|BITS"), Full, "022",
+        "Permissions that files made by scripts do not get; left out: 0177, as in the program.";
     "random_seed" Number(0, U32), Reading, "1",
         "Where the numbers of `${_RANDOM}` begin, so that they are the same every time.";
     "config_save_dir" Word("DIRECTORY"), NoEffect("for debugging keepalived"), "/tmp",
         "Where the configuration is saved around every reload.";
     "tmp_config_directory" Word("DIRECTORY"), NoEffect("Keepair reads a file once"), "/tmp",
         "Where a copy of the configuration is kept while it is read.";
-    "data_use_instance" Switch, NoEffect(DUMPS), "on",
+    "data_use_instance" Switch, NoEffect("`state_dump_file` and the others name the dumps"), "on",
         "Puts the name of the daemon into the names of dumps.";
-    "state_dump_file" Word("PATH"), NoEffect(DUMPS), "/tmp/keepalived.data",
-        "Where the state is dumped.";
-    "stats_dump_file" Word("PATH"), NoEffect(DUMPS), "/tmp/keepalived.stats",
-        "Where the counters are dumped.";
-    "json_dump_file" Word("PATH"), NoEffect(DUMPS), "/tmp/keepalived.json",
-        "Where the state is dumped as JSON.";
-    "json_version" Number(1, 2), NoEffect(DUMPS), "2",
+    "state_dump_file" Word("PATH"), Full, "/tmp/keepalived.data",
+        "Where SIGUSR1 dumps the state.";
+    "stats_dump_file" Word("PATH"), Full, "/tmp/keepalived.stats",
+        "Where SIGUSR2 dumps the counters.";
+    "json_dump_file" Word("PATH"), Full, "/tmp/keepalived.json",
+        "Where SIGRTMIN+2 dumps the state as JSON.";
+    "json_version" Number(1, 2), Full, "2",
         "The shape of that JSON.";
     "iproute_usr_dir" Word("DIRECTORY"), NoEffect("names of tables are looked up where `ip` does"),
         "/usr/share/iproute2",

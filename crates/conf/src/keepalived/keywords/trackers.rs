@@ -32,8 +32,8 @@ pub(super) const SCRIPT: &[Keyword] = keywords! { Script:
         "Bad results in a row that make it bad.";
     "user" User, Full, "root root",
         "The user and group that it runs as.";
-    "init_fail" Nothing, Full, "",
-        "It counts as bad until the first result.";
+    "init_fail" Nothing, NoEffect("it has no effect in keepalived either"), "",
+        "Meant to make it count as bad until the first result.";
 };
 
 pub(super) const TRACK_FILE: &[Keyword] = keywords! { TrackFile:

@@ -60,9 +60,13 @@ impl Reader<'_> {
                 "vrrp_skip_check_adv_addr" => it.skip_check_adv_addr = self.set(entry),
                 "v3_checksum_as_v2" => it.v3_checksum_as_v2 = self.switch(entry),
                 "vrrp_owner_ignore_adverts" => it.owner_ignore_adverts = self.switch(entry),
-                "log_unknown_vrids" => it.log_unknown_vrids = self.set(entry),
                 "default_interface" => it.default_interface = self.interface(entry),
                 "dynamic_interfaces" => it.dynamic_interfaces = self.dynamic_interfaces(entry),
+                "umask" => it.umask = self.umask(entry),
+                "state_dump_file" => it.state_dump = self.text(entry),
+                "stats_dump_file" => it.stats_dump = self.text(entry),
+                "json_dump_file" => it.json_dump = self.text(entry),
+                "json_version" => it.json_version = self.number(entry),
                 "vmac_prefix" => it.vmac_prefix = self.text(entry),
                 "vmac_addr_prefix" => it.vmac_addr_prefix = self.text(entry),
                 "vrrp_rt_priority" => it.rt_priority = self.rt_priority(entry),
@@ -185,6 +189,41 @@ impl Reader<'_> {
         };
         let choice = self.one_of(word, entry.name(), &["allow_if_changes"])?;
         Some(choice.map(|_| true))
+    }
+
+    /// A number as C writes them, or the names of the bits with `|` between them.
+    fn umask(&mut self, entry: Entry<'_>) -> Option<Placed<u32>> {
+        const BITS: [(&str, u32); 9] = [
+            ("IRUSR", 0o400),
+            ("IWUSR", 0o200),
+            ("IXUSR", 0o100),
+            ("IRGRP", 0o040),
+            ("IWGRP", 0o020),
+            ("IXGRP", 0o010),
+            ("IROTH", 0o004),
+            ("IWOTH", 0o002),
+            ("IXOTH", 0o001),
+        ];
+        let word = self.word(entry)?;
+        let text = &*word.text;
+        let number = match (text.strip_prefix("0x"), text.strip_prefix('0')) {
+            (Some(digits), _) => u32::from_str_radix(digits, 16).ok(),
+            (None, Some(digits)) if !digits.is_empty() => u32::from_str_radix(digits, 8).ok(),
+            _ => text.parse().ok(),
+        };
+        let bit = |name: &str| BITS.iter().find(|(known, _)| *known == name).map(|(_, bit)| *bit);
+        let named = || {
+            text.split('|').map(|name| bit(name.trim())).try_fold(0, |all, bit| Some(all | bit?))
+        };
+        let umask = number.or_else(named).filter(|umask| *umask <= 0o777);
+        if umask.is_none() {
+            let fault = Fault::new(
+                format!("`umask`: {} is no set of permissions", quote(text)),
+                "write a number like 022, or bits like IWGRP|IWOTH",
+            );
+            self.found.dropped(word.place, fault);
+        }
+        Some(Placed::new(umask?, word.place))
     }
 
     /// Out of range, the nearest one is taken.

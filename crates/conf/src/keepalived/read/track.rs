@@ -41,7 +41,7 @@ impl Reader<'_> {
         let mut command = None;
         let [mut interval, mut timeout] = [None, None];
         let [mut rise, mut fall] = [None, None];
-        let (mut weight, mut user, mut init_fail) = (None, None, None);
+        let (mut weight, mut user) = (None, None);
         for entry in self.entries(entry.node.lines(), Scope::Script) {
             match entry.name() {
                 "script" => command = self.tracked_command(entry),
@@ -51,14 +51,13 @@ impl Reader<'_> {
                 "rise" => rise = self.number(entry),
                 "fall" => fall = self.number(entry),
                 "user" => user = self.user(entry),
-                "init_fail" => init_fail = self.set(entry),
                 _ => {}
             }
         }
         let command = self.required(command, &name, entry, "script")?;
         let rest = (interval, timeout, weight, rise, fall);
         let (interval, timeout, weight, rise, fall) = rest;
-        Some(VrrpScript { name, command, interval, timeout, weight, rise, fall, user, init_fail })
+        Some(VrrpScript { name, command, interval, timeout, weight, rise, fall, user })
     }
 
     /// The script of a check. Its arguments are lost if they are not in quotes.

@@ -154,7 +154,6 @@ fn words_without_effect_are_told_once() {
             &[
                 "2:1 warning: `vrrp_priority` has no effect",
                 "2:15 `vrrp_priority`: `20` is out of range",
-                "3:1 warning: `json_version` has no effect",
                 "3:14 `json_version`: `x` is not a whole number",
             ],
         ),

@@ -9,7 +9,7 @@ use crate::keepalived::file::File;
 use crate::keepalived::found::{Found, OnDropped};
 use crate::keepalived::keywords::{self, Header, Keyword, Scope, Support, Takes};
 use crate::keepalived::read::Reader;
-use crate::keepalived::{Limits, keywords_markdown};
+use crate::keepalived::{Limits, keywords_man, keywords_markdown};
 use crate::{Diagnostic, Severity};
 
 /// Whatever a line names is defined here. `@SCOPE` is where a line of this scope is put in.
@@ -209,15 +209,38 @@ fn a_word_stands_once_in_its_block_and_says_what_it_is_for() {
 }
 
 #[test]
-fn the_document_is_written_from_the_table() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/keepalived-keywords.md");
-    let expected = keywords_markdown();
-    if std::env::var_os("KEEPAIR_WRITE_DOCS").is_some() {
-        std::fs::write(&path, &expected).unwrap();
+fn the_documents_are_written_from_the_table() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    for (name, expected) in [
+        ("keepalived-keywords.md", keywords_markdown()),
+        ("man/keepair-keepalived.conf.5", keywords_man()),
+    ] {
+        let path = docs.join(name);
+        if std::env::var_os("KEEPAIR_WRITE_DOCS").is_some() {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, &expected).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            written == expected,
+            "{name}: write it anew: KEEPAIR_WRITE_DOCS=1 cargo test -p keepair-conf the_document"
+        );
     }
-    let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        written == expected,
-        "write it anew: KEEPAIR_WRITE_DOCS=1 cargo test -p keepair-conf the_document"
-    );
+}
+
+/// The manual page has every word, and no line that roff would take for something else.
+#[test]
+fn the_manual_page_is_roff() {
+    let page = keywords_man();
+    for keyword in keywords::all() {
+        assert!(page.contains(&keyword.name.replace('-', "\\-")), "{}", keyword.name);
+    }
+    for line in page.lines() {
+        let request = line.split([' ', '\\']).next().unwrap_or_default();
+        let known = [".", ".TH", ".SH", ".TP", ".PP", ".B", ".BI", ".BR", ".I"];
+        assert!(
+            !line.starts_with('\'') && (!line.starts_with('.') || known.contains(&request)),
+            "{line}"
+        );
+    }
 }

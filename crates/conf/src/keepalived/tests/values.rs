@@ -55,7 +55,7 @@ fn the_setup_of_two_machines() {
     assert_eq!(script.interval.as_deref(), Some(&secs(1)));
     assert_eq!(script.weight.as_ref().map(|weight| weight.value.value), Some(-20));
     assert_eq!(script.rise.as_deref().zip(script.fall.as_deref()), Some((&3, &3)));
-    assert!(script.timeout.is_none() && script.user.is_none() && script.init_fail.is_none());
+    assert!(script.timeout.is_none() && script.user.is_none());
 
     let [it] = &*file.instances else { panic!() };
     assert_eq!(it.name.value, "VI_1");
@@ -129,6 +129,21 @@ fn globals() {
     assert_eq!(mails, ["a@b", "c@d", "E <e@f>"]);
     assert_eq!(it.smtp_timeout.as_deref(), Some(&secs(1)));
     assert_eq!(it.rt_priority.as_deref(), Some(&99));
+}
+
+#[test]
+fn what_files_do_not_allow() {
+    for (written, expected) in [
+        ("022", 0o22),
+        ("18", 0o22),
+        ("0x12", 0o22),
+        ("0", 0),
+        ("IWGRP|IWOTH", 0o22),
+        ("IRUSR|IXUSR", 0o500),
+    ] {
+        let file = good(&format!("global_defs {{\numask {written}\n}}"));
+        assert_eq!(file.globals.umask.as_deref(), Some(&expected), "{written}");
+    }
 }
 
 #[test]

@@ -87,6 +87,32 @@ fn fuzz_finding_1_the_peer_is_not_waited_for_while_an_earlier_run_may_be_taken_u
 }
 
 #[test]
+fn sim_finding_293_a_started_daemon_tells_of_the_right_that_the_run_before_has_left() {
+    let persisted = Persisted { generation: Generation(4), run_id: run_id(7), primary: true };
+    let fence_left = Some(Duration::from_millis(120));
+    let remains =
+        Remains { fence_left, link_up: true, persisted: Some(persisted), ..Remains::default() };
+    let mut bench = Bench::started(remains);
+    let ends = bench.now + Duration::from_millis(120);
+    bench.log.clear();
+    let mut told = Vec::new();
+    // Redis is busy, and does not answer: the work can't be taken up.
+    while bench.now < ends + Duration::from_millis(500) {
+        bench.now = bench.now + Duration::from_millis(10);
+        bench.feed(Input::Deadline);
+        for action in bench.log.drain(..) {
+            if let Action::SendReport(report) = action {
+                told.push((bench.now < ends, report.may_serve));
+            }
+        }
+    }
+    assert!(told.iter().any(|(open, _)| *open) && told.iter().any(|(open, _)| !*open));
+    // It is given up a little before it ends.
+    assert!(told.iter().all(|(open, may_serve)| *open || !may_serve), "{told:?}");
+    assert_eq!(told.first(), Some(&(true, true)));
+}
+
+#[test]
 fn an_earlier_run_is_not_taken_up_with_a_restarted_redis() {
     let persisted = Persisted { generation: Generation(4), run_id: run_id(7), primary: true };
     let mut bench = Bench::started(Remains {

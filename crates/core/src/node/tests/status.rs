@@ -51,7 +51,7 @@ fn a_silent_peer_keeps_its_last_words_but_is_not_fit() {
 #[test]
 fn parity_finding_1_the_peers_older_copy_of_a_failover_does_not_replace_our_own() {
     let mut bench = standby();
-    bench.advert(0);
+    bench.farewell();
     let mut closed = replica(7);
     closed.master_link_status = Some(LinkStatus::Down);
     bench.answer(&closed);

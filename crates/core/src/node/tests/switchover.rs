@@ -310,6 +310,27 @@ fn sim_finding_524_a_fence_that_does_not_hold_the_packets_ends_the_switchover() 
 }
 
 #[test]
+fn sim_finding_19899_a_slow_kernel_is_not_asked_for_more_than_it_must_be() {
+    for (took_ms, holds) in [(1, true), (60, false)] {
+        let mut bench = active();
+        bench.report(peer_report(State::Backup, false, 1));
+        let mut actions = Actions::new();
+        bench.now = bench.node.timers.advert_at.unwrap();
+        bench.node.handle(bench.now, Input::Deadline, &mut actions);
+        assert!(actions.iter().any(|action| matches!(action, Action::RenewFence(_))));
+        bench.now = bench.now + Duration::from_millis(took_ms);
+        bench.feed(Input::ActionDone(Done::RenewFence, Ok(())));
+        bench.done();
+        bench.feed(Input::Operator(Operator::Switchover));
+        bench.pass(2);
+        let done = bench.done();
+        let hold = "HoldConnections(500ms)".to_string();
+        assert_eq!(done.contains(&hold), holds, "{took_ms} ms: {done:?}");
+        assert!(done.contains(&"PauseWrites(3s)".to_string()), "{done:?}");
+    }
+}
+
+#[test]
 fn sim_finding_3867_a_wish_is_not_heard_much_later() {
     let wished = |bench: &Bench| {
         let mut reports = bench.log.iter().filter_map(|action| match action {

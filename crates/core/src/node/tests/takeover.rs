@@ -20,7 +20,7 @@ fn an_address_in_use_is_not_claimed() {
 #[test]
 fn a_farewell_makes_the_standby_drain_promote_verify_claim_announce() {
     let mut bench = standby();
-    bench.advert(0);
+    bench.farewell();
     assert_eq!(bench.done(), ["Info"], "nothing is promoted before the received bytes are applied");
     let mut behind = replica(7);
     behind.slave_repl_offset = Some(900);
@@ -43,7 +43,7 @@ fn a_farewell_makes_the_standby_drain_promote_verify_claim_announce() {
 #[test]
 fn a_closed_link_is_drained_after_one_look() {
     let mut bench = standby();
-    bench.advert(0);
+    bench.farewell();
     let mut closed = replica(7);
     closed.master_link_status = Some(LinkStatus::Down);
     bench.done();
@@ -69,6 +69,45 @@ fn missing_adverts_of_a_peer_that_reports_itself_active_are_no_reason() {
         bench.pass_with(100, &replica(7));
     }
     assert_eq!(bench.node.state(), State::Backup);
+}
+
+#[test]
+fn sim_finding_12104_where_adverts_do_not_arrive_a_report_is_the_farewell() {
+    for filtered in [true, false] {
+        let mut bench = standby();
+        for _ in 0..20 {
+            bench.report(peer_report(State::Active, true, 3));
+            bench.pass_with(100, &replica(7));
+            if !filtered {
+                bench.advert(100);
+            }
+        }
+        let mut left = peer_report(State::Backup, true, 3);
+        left.may_serve = false;
+        let cause = Cause::Switchover;
+        left.leaving = Some(Leaving { cause, noticed_ago_us: 0, fenced_ago_us: 0 });
+        bench.report(left);
+        let wanted = if filtered { State::TakingOver } else { State::Backup };
+        assert_eq!(bench.node.state(), wanted, "filtered: {filtered}");
+    }
+}
+
+#[test]
+fn sim_finding_8279_who_could_not_leave_for_long_lets_the_other_go_first() {
+    let mut bench = active();
+    bench.report(peer_report(State::Backup, false, 1));
+    bench.now = bench.node.timers.advert_at.unwrap();
+    let mut actions = Actions::new();
+    // Both ways of leaving are refused, longer than the peer would be waited for.
+    for done in [Done::RenewFence, Done::OpenFence, Done::CloseFence] {
+        let no = Err(Refused::Failed("no".to_string()));
+        bench.node.handle(bench.now, Input::ActionDone(done, no), &mut actions);
+    }
+    assert_eq!(bench.node.state(), State::Backup, "{}", bench.node.reason);
+    let due = bench.node.timers.active_down_at.unwrap();
+    let closed = Input::ActionDone(Done::CloseFence, Ok(()));
+    bench.node.handle(due - Duration::from_millis(1), closed, &mut actions);
+    assert!(bench.node.timers.active_down_at.unwrap() > due + Duration::from_millis(300));
 }
 
 #[test]
@@ -104,10 +143,20 @@ fn sim_finding_5_a_farewell_that_waited_in_the_socket_is_no_news() {
     assert_eq!(bench.node.state(), State::Backup);
 }
 
+#[test]
+fn sim_finding_14229_a_farewell_that_was_held_up_on_its_way_is_no_news() {
+    let mut bench = standby();
+    bench.report(peer_report(State::Active, true, 3));
+    bench.advert(0);
+    assert_eq!(bench.node.state(), State::Backup, "the peer has come back since");
+    bench.farewell();
+    assert_eq!(bench.node.state(), State::TakingOver);
+}
+
 /// A standby that has just asked Redis to promote itself.
 fn promoting() -> Bench {
     let mut bench = standby();
-    bench.advert(0);
+    bench.farewell();
     bench.done();
     let mut closed = replica(7);
     closed.master_link_status = Some(LinkStatus::Down);
@@ -178,7 +227,7 @@ fn a_kernel_that_refuses_or_does_not_answer_gets_no_advert() {
 #[test]
 fn an_advert_of_a_living_peer_ends_a_takeover_that_has_claimed_nothing() {
     let mut bench = standby();
-    bench.advert(0);
+    bench.farewell();
     assert_eq!(bench.node.state(), State::TakingOver);
     bench.advert(100);
     assert_eq!(bench.node.state(), State::Backup);
