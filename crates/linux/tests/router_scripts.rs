@@ -387,3 +387,25 @@ fn scripts_that_the_daemon_waits_for() {
         assert_eq!(text, expected, "{command:?}");
     }
 }
+
+/// As in a service with few capabilities: root's own scripts need none.
+#[test]
+fn a_daemon_that_may_not_change_users_runs_its_own_scripts() {
+    if std::env::var_os("KEEPAIR_WEAK").is_none() {
+        let status = std::process::Command::new("setpriv")
+            .args(["--bounding-set=-setuid,-setgid", "--inh-caps=-all"])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "a_daemon_that_may_not_change_users_runs_its_own_scripts"])
+            .env("KEEPAIR_WEAK", "1")
+            .status();
+        assert!(status.unwrap().success());
+        return;
+    }
+    let folder = Folder::new();
+    let own = shell(&folder, "own", "exit 0");
+    let other = Command { run_as: NOBODY, ..own.clone() };
+    let mut stage = Stage::open(checks(&[("own", own), ("other", other)]));
+    assert_eq!(stage.run(0), Ended::Exited(0));
+    let not_permitted = "Operation not permitted (os error 1)".to_owned();
+    assert_eq!(stage.run(1), Ended::NotStarted(not_permitted));
+}

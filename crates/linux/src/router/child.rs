@@ -9,6 +9,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use keepair_core::router::input::Ended;
+use nix::unistd::{getegid, geteuid, getgroups};
 use rustix::fs::Access;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -155,13 +156,18 @@ fn argument(word: &str) -> io::Result<Argument> {
     Ok(bytes)
 }
 
-/// `None` if it is who the daemon is, and may not be able to change.
+/// `None` if it is who the daemon is: it may not be allowed to change, not even into itself.
 fn user(run_as: &RunAs) -> Option<User> {
-    let own = rustix::process::geteuid();
-    if !own.is_root() && own.as_raw() == run_as.uid {
+    let groups: Vec<u32> =
+        [run_as.gid].into_iter().chain(run_as.supplementary.iter().copied()).collect();
+    let (uid, gid) = (geteuid(), getegid());
+    let is_self = uid.as_raw() == run_as.uid && gid.as_raw() == run_as.gid;
+    let has_no_more =
+        || getgroups().is_ok_and(|own| own.iter().all(|own| groups.contains(&own.as_raw())));
+    let has_no_less = run_as.supplementary.is_empty();
+    if is_self && (!uid.is_root() || has_no_less && has_no_more()) {
         return None;
     }
-    let groups = [run_as.gid].into_iter().chain(run_as.supplementary.iter().copied()).collect();
     Some(User { uid: run_as.uid, gid: run_as.gid, groups })
 }
 

@@ -205,12 +205,12 @@ impl Child<'_> {
                 {
                     return false;
                 }
-                if user.uid != 0 {
-                    // Before Linux 4.3 there were none.
-                    let none: libc::c_ulong = 0;
-                    let all = libc::PR_CAP_AMBIENT_CLEAR_ALL as libc::c_ulong;
-                    libc::prctl(libc::PR_CAP_AMBIENT, all, none, none, none);
-                }
+            }
+            if libc::geteuid() != 0 {
+                // Before Linux 4.3 there were none.
+                let none: libc::c_ulong = 0;
+                let all = libc::PR_CAP_AMBIENT_CLEAR_ALL as libc::c_ulong;
+                libc::prctl(libc::PR_CAP_AMBIENT, all, none, none, none);
             }
             // After the change of the user, which forgets it.
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM as libc::c_ulong);
