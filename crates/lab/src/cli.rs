@@ -11,6 +11,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::bench::{self, Series, Session, duration};
 use crate::check::{Run, failures, ms, rejoined};
 use crate::fault::{self, After, Bound, FAULTS, Fault};
+use crate::interop;
+use crate::interop::daemon::{Kind, Programs};
 use crate::journal::Journal;
 use crate::measure::{Spacing, micros};
 use crate::parity::Courses;
@@ -59,6 +61,42 @@ enum Mode {
         /// Leave out the faults that need gigabytes
         #[arg(long)]
         quick: bool,
+    },
+    /// Other people's VRRP daemons beside keepair, each in both roles
+    Interop {
+        /// Only these rows
+        #[arg(value_name = "NAME")]
+        row: Vec<String>,
+        /// How many rows are played side by side
+        #[arg(long, default_value_t = 8)]
+        at_once: usize,
+        /// keepalived in keepair's place: shows what the table itself is worth
+        #[arg(long)]
+        without_keepair: bool,
+    },
+    /// The same random events for keepalived and for keepair, and every difference
+    Differential {
+        /// The first seed
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How many seeds are played side by side
+        #[arg(long, default_value_t = 3)]
+        seeds: u64,
+        /// How many events each
+        #[arg(long, default_value_t = 200)]
+        events: usize,
+        /// A third keepalived in keepair's place: shows the noise of the comparison itself
+        #[arg(long)]
+        without_keepair: bool,
+    },
+    /// A Redis pair kept by scripts, under keepalived and under keepair
+    Example {
+        /// Where the configurations and the scripts are
+        #[arg(long, value_name = "DIR", default_value = "examples/keepalived")]
+        dir: PathBuf,
+        /// keepalived in keepair's place
+        #[arg(long)]
+        without_keepair: bool,
     },
     /// List the faults
     List,
@@ -131,6 +169,9 @@ fn start(cli: Cli) -> Result<u8> {
         }
         Mode::Steady { .. } => false,
         Mode::Shell { bare, .. } => !bare,
+        Mode::Interop { without_keepair, .. }
+        | Mode::Differential { without_keepair, .. }
+        | Mode::Example { without_keepair, .. } => !without_keepair,
         Mode::Demo { .. } | Mode::Bench { .. } | Mode::Test { .. } => true,
     };
     let faults = chosen(&command)?;
@@ -152,6 +193,23 @@ fn start(cli: Cli) -> Result<u8> {
         Mode::Steady { length, failovers } => {
             steadily(&options, &tools, &scratch, length, failovers)?;
             true
+        }
+        Mode::Interop { row, at_once, without_keepair } => {
+            let programs = Programs::find(&tools)?;
+            let ours = ours(without_keepair);
+            interop::table::run(&row, ours, at_once, &scratch, &programs)?
+        }
+        Mode::Differential { seed, seeds, events, without_keepair } => {
+            let programs = Programs::find(&tools)?;
+            let seeds: Vec<u64> = (seed..seed.saturating_add(seeds)).collect();
+            let ours = ours(without_keepair);
+            interop::differential::run(&seeds, events, ours, &scratch, &programs)?
+        }
+        Mode::Example { dir, without_keepair } => {
+            let programs = Programs::find(&tools)?;
+            let kinds = [Kind::Keepalived, ours(without_keepair)];
+            let with = (&programs, tools.redis.as_path());
+            interop::example::run(&dir, kinds, &scratch, with)?
         }
         Mode::Shell { host, bare } => {
             let plan = RigPlan { daemons: !bare, ..plan };
@@ -183,6 +241,10 @@ fn start(cli: Cli) -> Result<u8> {
         }
     };
     Ok(u8::from(!ok))
+}
+
+fn ours(without_keepair: bool) -> Kind {
+    if without_keepair { Kind::Keepalived } else { Kind::Keepair }
 }
 
 fn chosen(mode: &Mode) -> Result<Vec<&'static Fault>> {

@@ -16,6 +16,7 @@ pub mod client;
 pub mod fault;
 pub mod host;
 pub mod inject;
+pub mod interop;
 pub mod journal;
 pub mod measure;
 pub mod namespace;

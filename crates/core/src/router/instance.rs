@@ -117,7 +117,10 @@ impl Router {
             let fault = verdict.faults.iter().any(|cause| matches!(cause, Cause::File(_)));
             let it = &self.instances[i];
             if !fault || (it.priority == OWNER) != (it.base == OWNER) {
-                self.weigh(i, verdict.weight, out);
+                // Nor is the number that ends the fault told as one: what is told is BACKUP.
+                let ends = !fault && it.causes.iter().any(|cause| matches!(cause, Cause::File(_)));
+                let told = it.state != State::Initialize && !ends;
+                self.weigh(i, verdict.weight, told, out);
             }
             self.instances[i].causes.clone_from(&verdict.faults);
             if self.group_of[i].is_none() {
@@ -201,7 +204,7 @@ impl Router {
     }
 
     /// The effective priority, from the weights. The timer that runs moves with it.
-    fn weigh(&mut self, i: usize, weight: i64, out: &mut Actions) {
+    fn weigh(&mut self, i: usize, weight: i64, told: bool, out: &mut Actions) {
         let base = self.instances[i].base;
         let to = match base {
             OWNER => OWNER,
@@ -216,10 +219,10 @@ impl Router {
         let after = self.skew(i);
         let instance = &mut self.instances[i];
         instance.down_at = instance.down_at.map(|at| at + after - before);
-        let state = instance.state;
+        // As keepalived 2.2.7 does it: what is not Active is told as a Backup, in a fault too.
+        let active = instance.state == State::Active;
         out.push(Action::Tell(Event::PriorityChanged { instance: InstanceId(i), from, to }));
-        let active = state == State::Active;
-        if (active || state == State::Backup) && self.instance_config(i).notify_priority_changes {
+        if told && self.instance_config(i).notify_priority_changes {
             out.push(Action::Notify(self.notice(i, What::Priority { active })));
         }
     }

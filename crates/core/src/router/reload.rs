@@ -180,7 +180,8 @@ impl Router {
         }
         let used = self.used_scripts();
         for (script, used) in self.scripts.iter_mut().zip(used) {
-            script.due_at = used.then(|| script.due_at.unwrap_or(now));
+            // As keepalived does it: every check is run at once, and then in its interval again.
+            script.due_at = used.then_some(now);
         }
         old
     }

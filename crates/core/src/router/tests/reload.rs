@@ -160,6 +160,22 @@ fn scripts() {
     assert_eq!(world.state(0, 0), State::Backup);
 }
 
+/// As keepalived 2.2.7 does it: 0.5 s after a run, and from there in its interval.
+#[test]
+fn every_check_is_run_at_once() {
+    let mut config = one();
+    config.scripts = vec![script("s")];
+    config.instances[0].tracks.scripts = vec![track(ScriptId(0), 10)];
+    let mut world = World::new([config.clone()]);
+    world.hosts[0].scripts = vec![Some(0)];
+    world.run(MS * 2500);
+    world.trace(0);
+    world.reload(0, config);
+    world.run(MS * 1500);
+    let runs: Vec<_> = world.trace(0).into_iter().filter(|line| line.contains("run s")).collect();
+    assert_eq!(runs, ["2.500 run s", "3.500 run s"]);
+}
+
 #[test]
 fn a_backup_keeps_its_timer_unless_the_timing_changes() {
     let mut world = World::new([one()]);

@@ -281,6 +281,20 @@ fn an_owner_is_not_moved_by_weights() {
 }
 
 #[test]
+fn changes_of_the_priority_are_told_in_a_fault_too() {
+    let mut it = config([instance("VI", 51, 100)]);
+    it.files.push(FileConfig { name: "f".into() });
+    it.instances[0].tracks.files.push(track(FileId(0), 1));
+    it.instances[0].notify_priority_changes = true;
+    let mut world = World::new([it]);
+    world.tell(0, Input::FileRead(FileId(0), 0));
+    world.set_link(0, 0, false);
+    world.trace(0);
+    world.tell(0, Input::FileRead(FileId(0), 5));
+    assert_eq!(world.lines(0, "PRIORITY"), ["INSTANCE VI BACKUP_PRIORITY 105"]);
+}
+
+#[test]
 fn changes_of_the_priority_are_told_to_who_wants_them() {
     let mut it = config([instance("VI", 51, 100)]);
     it.files.push(FileConfig { name: "f".into() });
