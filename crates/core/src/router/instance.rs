@@ -56,6 +56,8 @@ pub(super) struct Instance {
     pub(super) unanswered: u32,
     /// What will be told when it has.
     pub(super) owed: Option<Notice>,
+    /// The priority's base and what was added to it, or would have been but for a fault.
+    pub(super) weighed: Option<(u8, i64)>,
     /// What it needs and is broken.
     pub(super) causes: BTreeSet<Cause>,
     /// Kinds of things told to the operator since the state changed last, as bits.
@@ -84,6 +86,7 @@ impl Instance {
             compared: None,
             unanswered: 0,
             owed: None,
+            weighed: None,
             causes: BTreeSet::new(),
             told: 0,
             counters: Counters::default(),
@@ -113,12 +116,17 @@ impl Router {
     pub(super) fn follow(&mut self, now: Time, out: &mut Actions) {
         for i in self.all() {
             let verdict = self.judge_instance(i);
-            // A number that is a fault is no weight: the priority stays what it was.
+            // A number that is a fault is no weight: the priority stays what it was, until something
+            // else changes it.
             let fault = verdict.faults.iter().any(|cause| matches!(cause, Cause::File(_)));
-            let it = &self.instances[i];
-            if !fault || (it.priority == OWNER) != (it.base == OWNER) {
+            let it = &mut self.instances[i];
+            let was_fault = it.causes.iter().any(|cause| matches!(cause, Cause::File(_)));
+            let weighed = Some((it.base, verdict.weight));
+            let before = core::mem::replace(&mut it.weighed, weighed);
+            let stays = fault && (!was_fault || before == weighed);
+            if !stays || (it.priority == OWNER) != (it.base == OWNER) {
                 // Nor is the number that ends the fault told as one: what is told is BACKUP.
-                let ends = !fault && it.causes.iter().any(|cause| matches!(cause, Cause::File(_)));
+                let ends = !fault && was_fault;
                 let told = it.state != State::Initialize && !ends;
                 self.weigh(i, verdict.weight, told, out);
             }

@@ -147,10 +147,10 @@ impl Router {
             if unchanged { process } else { process.counted_again(config) }
         });
         self.processes = kept.collect();
-        let kept = scripts.iter().zip(&config.scripts).map(|(old, config)| {
-            let Some(old) = *old else { return Script::new(config) };
-            let mut script = self.scripts[old].clone();
-            script.adopt(config);
+        let kept = scripts.iter().zip(&config.scripts).map(|(before, config)| {
+            let Some(before) = *before else { return Script::new(config) };
+            let mut script = self.scripts[before].clone();
+            script.adopt(&old.scripts[before], config);
             script
         });
         self.scripts = kept.collect();

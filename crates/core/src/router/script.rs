@@ -74,8 +74,11 @@ impl Script {
     }
 
     /// Continues under another configuration.
-    pub(super) fn adopt(&mut self, config: &ScriptConfig) {
+    pub(super) fn adopt(&mut self, old: &ScriptConfig, config: &ScriptConfig) {
         let (rise, fall) = (config.rise.max(1), config.fall.max(1));
+        if (old.rise.max(1), old.fall.max(1)) == (rise, fall) {
+            return; // what has been counted so far counts on
+        }
         self.score = match self.good {
             Some(true) => rise + fall - 1,
             Some(false) => 0,

@@ -195,5 +195,8 @@ fn tell(run: &Run, repeated: Option<&BTreeSet<(usize, String)>>, ours: Kind) -> 
             }
         }
     }
+    if bad > 0 {
+        run.logs.iter().for_each(|line| say(&format!("      {ours}: {line}")));
+    }
     bad == 0
 }

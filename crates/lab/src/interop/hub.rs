@@ -60,7 +60,8 @@ impl Hub {
         })?
     }
 
-    /// Gives a host a second interface, `eth1`, without an address.
+    /// Gives a host a second interface, `eth1`, without an address. Its cable leads nowhere: on the
+    /// hub it would answer ARP for the first one.
     ///
     /// # Errors
     /// Where `ip` fails.
@@ -68,7 +69,6 @@ impl Hub {
         let net = ns.net_path();
         self.batch(format!(
             "link add q{number} type veth peer name eth1 netns {net}\n\
-             link set q{number} master hub\n\
              link set q{number} up\n"
         ))?;
         let ip = self.ip.clone();

@@ -176,6 +176,24 @@ fn every_check_is_run_at_once() {
     assert_eq!(runs, ["2.500 run s", "3.500 run s"]);
 }
 
+/// As keepalived 2.2.7 does it: two failures before and one after make three.
+#[test]
+fn failures_are_counted_across_a_reload() {
+    let mut config = one();
+    config.scripts = vec![ScriptConfig { fall: 3, ..script("s") }];
+    config.instances[0].tracks.scripts = vec![track(ScriptId(0), 0)];
+    let mut world = World::new([config.clone()]);
+    world.hosts[0].scripts = vec![Some(0)];
+    world.run(MS * 4500);
+    assert_eq!(world.state(0, 0), State::Active);
+    world.hosts[0].scripts = vec![Some(1)];
+    world.run(SECOND * 2);
+    assert_eq!(world.state(0, 0), State::Active);
+    world.reload(0, config);
+    world.run(MS);
+    assert_eq!(world.state(0, 0), State::Fault);
+}
+
 #[test]
 fn a_backup_keeps_its_timer_unless_the_timing_changes() {
     let mut world = World::new([one()]);

@@ -280,6 +280,30 @@ fn an_owner_is_not_moved_by_weights() {
     assert_eq!(world.state(0, 0), State::Active);
 }
 
+/// As keepalived 2.2.7 does it.
+#[test]
+fn another_weight_counts_while_a_number_is_a_fault() {
+    let mut it = config([instance("VI", 51, 90)]);
+    it.files.push(FileConfig { name: "f".into() });
+    it.files.push(FileConfig { name: "g".into() });
+    it.instances[0].tracks.files = vec![track(FileId(0), 2), track(FileId(1), 1)];
+    it.instances[0].notify_priority_changes = true;
+    let mut world = World::new([it]);
+    for (file, number) in [(1, 0), (0, 5), (0, -128), (1, 3), (1, 0), (0, 4)] {
+        world.tell(0, Input::FileRead(FileId(file), number));
+    }
+    assert_eq!(
+        world.lines(0, "INSTANCE"),
+        [
+            "INSTANCE VI BACKUP 100",
+            "INSTANCE VI FAULT 100",
+            "INSTANCE VI BACKUP_PRIORITY 93",
+            "INSTANCE VI BACKUP_PRIORITY 90",
+            "INSTANCE VI BACKUP 98",
+        ]
+    );
+}
+
 #[test]
 fn changes_of_the_priority_are_told_in_a_fault_too() {
     let mut it = config([instance("VI", 51, 100)]);

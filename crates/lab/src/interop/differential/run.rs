@@ -26,6 +26,9 @@ const HOLDS: u8 = 254;
 /// How long a settlement may take.
 const SETTLED: Duration = Duration::from_secs(12);
 
+/// How much of a log is shown.
+const LOG_LINES: usize = 60;
+
 /// What was done and when.
 #[derive(Debug, Clone)]
 pub struct Done {
@@ -73,7 +76,7 @@ pub struct Run {
     pub done: Vec<Done>,
     /// Segment by segment.
     pub segments: Vec<Segment>,
-    /// The last lines of the logs, if something differs.
+    /// The last lines the program under test wrote, if something differs.
     pub logs: Vec<String>,
 }
 
@@ -137,8 +140,8 @@ pub fn play(seed: u64, events: usize, ours: Kind, dir: &Path, programs: &Program
         })
         .collect();
     let differs = segments.iter().any(|s| s.differences().next().is_some());
-    let logs =
-        stage.networks.iter().filter(|_| differs).flat_map(|n| n.machine.log(1000)).collect();
+    let logs = stage.networks.last().filter(|_| differs).map(|n| n.machine.log(LOG_LINES));
+    let logs = logs.unwrap_or_default();
     Ok(Run { seed, config: stage.config, begun, started, done: stage.done, segments, logs })
 }
 
@@ -160,8 +163,12 @@ struct Stage {
 impl Stage {
     fn happen(&mut self, event: &Event) -> Result<()> {
         match event {
-            Event::Script { .. } => self.between_checks(),
-            Event::Reload | Event::Change { .. } => self.hold_still()?,
+            Event::Script { .. } => {
+                self.hold_still(true)?;
+                self.between_checks();
+            }
+            Event::File { .. } | Event::Link { second: true, .. } => self.hold_still(true)?,
+            Event::Reload | Event::Change { .. } => self.hold_still(false)?,
             _ => {}
         }
         self.keep_away();
@@ -206,14 +213,24 @@ impl Stage {
         Ok(())
     }
 
-    /// Before a reload, whoever waits for an advert hears one, and goes on hearing them: keepalived
-    /// begins its timer anew at a reload, and keepair does not (docs/conformance/differential.md).
-    fn hold_still(&mut self) -> Result<()> {
+    /// Whoever waits for an advert hears one, and goes on hearing them: before a reload, at which
+    /// keepalived begins its timer anew and keepair does not; and before a priority changes while
+    /// adverts of a lower one come in, which makes keepalived 2.2.7 wait for longer
+    /// (docs/conformance/differential.md).
+    fn hold_still(&mut self, only_lower: bool) -> Result<()> {
         let mut longest = Duration::ZERO;
         for instance in 0..self.config.instances.len() {
             let Some(of) = self.config.instances.get(instance) else { continue };
-            let state = |n: &Network| n.timeline.ask(|seen| told(seen, &of.name()));
-            if self.networks.iter().filter_map(state).any(|(state, ..)| state == "BACKUP") {
+            let waits = |n: &Network| {
+                n.timeline.ask(|seen| {
+                    told(seen, &of.name()).is_some_and(|(state, priority, _)| {
+                        let lower =
+                            || self.speaker.priority(instance).is_some_and(|p| p < priority);
+                        state == "BACKUP" && (!only_lower || lower())
+                    })
+                })
+            };
+            if self.networks.iter().any(waits) {
                 longest = longest.max(of.interval);
                 self.happen(&Event::Speak { instance, priority: HOLDS })?;
             }

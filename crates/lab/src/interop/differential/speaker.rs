@@ -106,6 +106,12 @@ impl Speaker {
         locked(&self.state.0).voices.remove(&instance);
     }
 
+    /// What it says for a virtual router, if anything.
+    #[must_use]
+    pub fn priority(&self, instance: usize) -> Option<u8> {
+        locked(&self.state.0).voices.get(&instance).map(|(advert, _)| advert.priority)
+    }
+
     /// When something is said next.
     #[must_use]
     pub fn next(&self) -> Option<Instant> {
