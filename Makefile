@@ -21,6 +21,8 @@ test: setup check
 	target/release/keepair-sim --seeds 0..20000
 	mutants/run --check
 	target/release/keepair-lab test
+	target/release/keepair-lab interop
+	target/release/keepair-lab example
 
 # Medians of five runs of every fault, as the README's table shows them.
 bench: setup release

@@ -19,7 +19,9 @@ pub mod ndp;
 pub mod node;
 pub mod peer;
 pub mod resp;
+pub mod router;
 pub mod vrrp;
+pub mod vrrp_v2;
 
 mod checksum;
 mod diagnostics;
@@ -44,5 +46,7 @@ pub static TARGETS: &[Target] = &[
     Target { name: "node", run: node::run },
     Target { name: "peer", run: peer::run },
     Target { name: "resp", run: resp::run },
+    Target { name: "router", run: router::run },
     Target { name: "vrrp", run: vrrp::run },
+    Target { name: "vrrp_v2", run: vrrp_v2::run },
 ];

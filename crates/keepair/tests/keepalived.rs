@@ -69,6 +69,19 @@ fn mistakes_of_a_keepalived_conf_have_places_and_keepalived_s_status() {
 }
 
 #[test]
+fn signatures_are_refused_before_anything_runs() {
+    let dir = Dir::new();
+    let text = "vrrp_instance VI_1 {\n  interface eth0\n  virtual_router_id 7\n  virtual_ipaddress {\n\
+                10.0.0.1\n  }\n  auth_hmac {\n    key 1 abcdefghijklmnopqrstuvwxyzabcdef\n    \
+                active_key 1\n  }\n}\n";
+    let file = dir.write("keepalived.conf", text);
+    let out = keepair(&["check", file.to_str().unwrap()]);
+    says(&stderr(&out), &["keepalived.conf:7:3", "`auth_hmac` is refused", "1 mistake"]);
+    assert!(!stderr(&out).contains("abcdefgh"), "{}", stderr(&out));
+    assert_eq!(out.status.code(), Some(5));
+}
+
+#[test]
 fn check_compares_the_config_id() {
     let dir = Dir::new();
     let text = "vrrp_instance VI_1 {\n  interface eth0\n@a  virtual_router_id 7\n  virtual_ipaddress {\n\

@@ -235,6 +235,7 @@ fn startup_and_shutdown_scripts_run_before_and_after_everything() {
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.ended_within(END).code(), Some(0), "{}", host.log());
     assert_eq!(host.said(), ["startup", "master", "stop", "shutdown"]);
+    says(&host.log(), &["shutdown_script is done\n", "the daemon ends\n"]);
 }
 
 #[test]

@@ -13,17 +13,12 @@ use keepair_core::config::Vip;
 use keepair_wire::{arp, ndp};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
-use crate::sys::{self, BpfInsn};
+use crate::sys::{self, BpfInsn, JUMP_IF_EQUAL, LOAD_BYTE, LOAD_HALF, RETURN};
 
 const ETHERTYPE_ALL: u16 = libc::ETH_P_ALL as u16;
 const FRAME_BYTES_MAX: usize = 2048;
 /// Frames looked at in one call, lest a flood holds the thread.
 const TURN: usize = 64;
-
-const LOAD_HALF: u16 = (libc::BPF_LD | libc::BPF_H | libc::BPF_ABS) as u16;
-const LOAD_BYTE: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16;
-const JUMP_IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
-const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
 
 /// Lets ARP, neighbour solicitations and advertisements pass, and nothing else: a Redis machine may
 /// receive a million packets a second, and this thread must not see them.

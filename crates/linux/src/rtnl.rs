@@ -16,6 +16,7 @@ use std::os::fd::BorrowedFd;
 use keepair_core::config::Vip;
 
 use crate::netlink::{Refusal, Socket, Writer, attributes, read_u32};
+use crate::sys::{self, BpfInsn, JUMP_IF_EQUAL, LOAD_BYTE, LOAD_HALF, RETURN};
 
 /// An interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +94,20 @@ pub(crate) const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 /// What keepalived's routes and rules are marked with, and ours: one follows the other on a machine.
 pub(crate) const RTPROT_KEEPALIVED: u8 = 18;
+/// `nlmsghdr.nlmsg_type`, as a filter loads it, and `rtmsg.rtm_protocol` in a notice.
+const KIND_AT: u32 = 4;
+const PROTOCOL_AT: u32 = 16 + 5;
+/// Lets every notice pass but those of new routes and rules, and of removed routes without our mark.
+const OURS: [BpfInsn; 8] = [
+    (LOAD_HALF, 0, 0, KIND_AT),
+    (JUMP_IF_EQUAL, 5, 0, libc::RTM_NEWROUTE.to_be() as u32),
+    (JUMP_IF_EQUAL, 4, 0, libc::RTM_NEWRULE.to_be() as u32),
+    (JUMP_IF_EQUAL, 0, 2, libc::RTM_DELROUTE.to_be() as u32),
+    (LOAD_BYTE, 0, 0, PROTOCOL_AT),
+    (JUMP_IF_EQUAL, 0, 1, RTPROT_KEEPALIVED as u32),
+    (RETURN, 0, 0, u32::MAX),
+    (RETURN, 0, 0, 0),
+];
 const DUMP_ATTEMPTS: usize = 4;
 const NOTICE_BUFFER: usize = 4 << 20;
 
@@ -289,8 +304,10 @@ impl Monitor {
         Ok(Monitor { socket, queue: std::collections::VecDeque::new() })
     }
 
-    /// Hears of routes and rules, too.
+    /// Hears of removed routes and rules, too. The kernel keeps everybody else's to itself: a machine
+    /// with a full table of BGP changes thousands of routes in a second.
     pub(crate) fn watch_routes_and_rules(&self) -> io::Result<()> {
+        sys::attach_filter(self.socket.as_fd(), &OURS)?;
         for group in [
             libc::RTNLGRP_IPV4_ROUTE,
             libc::RTNLGRP_IPV6_ROUTE,
@@ -422,10 +439,7 @@ fn parse_notice(kind: u16, body: &[u8]) -> Option<Notice> {
         }
         libc::RTM_NEWADDR => parse_address(body).map(|(own, _)| Notice::AddressAdded(own)),
         libc::RTM_DELADDR => parse_address(body).map(|(own, _)| Notice::AddressRemoved(own)),
-        // Whoever runs BGP here does not concern us.
-        libc::RTM_DELROUTE => {
-            (body.get(5) == Some(&RTPROT_KEEPALIVED)).then_some(Notice::RouteRemoved)
-        }
+        libc::RTM_DELROUTE => Some(Notice::RouteRemoved),
         libc::RTM_DELRULE => Some(Notice::RuleRemoved),
         _ => None,
     }

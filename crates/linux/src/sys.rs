@@ -14,6 +14,15 @@ pub(crate) mod spawn;
 /// One instruction of a classic BPF socket filter: `(code, jump if true, jump if false, operand)`.
 pub(crate) type BpfInsn = (u16, u8, u8, u32);
 
+/// Loads two bytes, big endian.
+pub(crate) const LOAD_HALF: u16 = (libc::BPF_LD | libc::BPF_H | libc::BPF_ABS) as u16;
+/// Loads a byte.
+pub(crate) const LOAD_BYTE: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16;
+/// Compares what was loaded.
+pub(crate) const JUMP_IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+/// Lets so many bytes of the packet pass.
+pub(crate) const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+
 fn check(ret: libc::c_int) -> io::Result<()> {
     if ret == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 mod common;
 
-use std::net::IpAddr;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use common::{index_of, pair, report, sh, wait_for};
@@ -54,15 +54,14 @@ fn a_probe_finds_the_holder_and_nobody_else() {
         mac_of("right0")
     });
     while claims.next_claim().unwrap().is_some() {}
-    announcer.probe(mac, &vips()).unwrap();
-    let mut heard = Vec::new();
+    let expected: BTreeSet<_> = vips().iter().map(|v| (v.address, theirs)).collect();
+    let mut heard = BTreeSet::new();
+    // A kernel listens for an IPv6 address's probes a moment after it has the address.
     wait_for("both answers", || {
+        announcer.probe(mac, &vips()).unwrap();
         heard.extend(claims.next_claim().unwrap());
         heard.len() == 2
     });
-    let mut expected: Vec<(IpAddr, [u8; 6])> = vips().iter().map(|v| (v.address, theirs)).collect();
-    heard.sort();
-    expected.sort();
     assert_eq!(heard, expected);
     // An announcement by the other machine is a claim too.
     right.run(|| Announcer::open(index_of("right0")).unwrap().announce(theirs, &vips()).unwrap());

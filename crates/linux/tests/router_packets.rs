@@ -353,8 +353,10 @@ fn announcements_go_in_rounds_and_keep_their_pace() {
     let v4: Vec<&str> = of(true).map(|(address, _)| address.as_str()).collect();
     assert_eq!(v4, ["10.9.0.100", "10.9.0.101"].repeat(3));
     let at: Vec<Duration> = of(true).map(|(_, at)| *at).collect();
-    let early = at.windows(2).find(|pair| pair[1] - pair[0] < garp - Duration::from_millis(5));
+    // Who hears may be late, who sends may not be early: not all in all, and not in a burst.
+    let early = at.windows(2).find(|pair| pair[1] - pair[0] < garp / 2);
     assert_eq!(early, None, "{all:?}");
+    assert!(at[5] - at[0] > garp * 5 - garp / 2, "{all:?}");
     // Those that nothing paces do not wait for the others.
     let last = of(false).map(|(_, at)| *at).max().unwrap();
     assert!(last < at[1], "{all:?}");
@@ -379,4 +381,73 @@ fn garp_extra_if_goes_on_and_on_where_no_advert_does() {
     let _daemon = Daemon::start(&config, NetworkSetup { instances, ..network() });
     let all = heard(&right, &["10.9.0.100", "10.9.0.101"], 6);
     assert!(all.iter().all(|(address, _)| address == "10.9.0.100"), "{all:?}");
+}
+
+#[test]
+fn a_macvlan_that_somebody_removes_is_made_again() {
+    let _right = pair();
+    let it = vmac(instance(51, 200, vec![address("10.9.0.100/24")]), "vrrp.51", false);
+    let mut daemon = Daemon::start(&config(vec![it]), network());
+    daemon.wait_state(0, State::Active);
+    // Its own notice may be read before those of its addresses.
+    for _ in 0..5 {
+        daemon.problems();
+        daemon.heard.clear();
+        sh("ip link del vrrp.51");
+        daemon.wait_state(0, State::Backup);
+        daemon.wait_state(0, State::Active);
+        daemon.status();
+        assert!(sh("ip -o addr show dev vrrp.51").contains("10.9.0.100/24"));
+    }
+    assert_eq!(daemon.problems(), [""; 0]);
+}
+
+#[test]
+fn a_reload_that_moves_an_instance_to_another_interface_and_gives_it_a_macvlan() {
+    let right = pair();
+    let path = right.path();
+    sh(&format!(
+        "ip link add left1 type veth peer name right1 netns {path}
+         ip addr add 10.8.0.1/24 dev left1; ip link set left1 up"
+    ));
+    right.run(|| sh("ip addr add 10.8.0.2/24 dev right1; ip link set right1 up"));
+    let first = instance(51, 200, vec![address("10.9.0.100/24")]);
+    let mut daemon = Daemon::start(&config(vec![first.clone()]), network());
+    daemon.wait_state(0, State::Active);
+    daemon.heard.clear();
+    let mut second = vmac(instance(52, 150, vec![address("10.8.0.100/24")]), "vrrp.52", false);
+    second.link = keepair_core::router::config::LinkId(0);
+    let moved = Config { links: vec![link("left1")], ..config(vec![second.clone()]) };
+    daemon.reload(&moved, NetworkSetup::default());
+    assert!(!has("10.9.0.100") && sh("ip -o link").contains("vrrp.52@left1"));
+    daemon.wait_state(0, State::Active);
+    // It hears a better one there.
+    let theirs = InstanceConfig { priority: 250, vmac: None, ..second };
+    let theirs = Config { links: vec![link("right1")], ..config(vec![theirs]) };
+    let _better = right.run(|| Daemon::start(&theirs, NetworkSetup::default()));
+    daemon.wait_state(0, State::Backup);
+    // And back.
+    daemon.heard.clear();
+    daemon.reload(&config(vec![first]), network());
+    daemon.wait_state(0, State::Active);
+    daemon.status();
+    assert!(has("10.9.0.100") && !sh("ip -o link").contains("vrrp.52"));
+}
+
+#[test]
+fn promote_secondaries_holds_for_the_interfaces_of_the_addresses_and_only_as_long_as_we_live() {
+    let _right = pair();
+    let setting = || sh("cat /proc/sys/net/ipv4/conf/left0/promote_secondaries").trim().to_owned();
+    sh("echo 0 > /proc/sys/net/ipv4/conf/left0/promote_secondaries");
+    for (promote, other_stays) in [(false, false), (true, true)] {
+        let mut it = instance(51, 200, vec![address("10.7.0.100/24")]);
+        it.promote_secondaries = promote;
+        let mut daemon = Daemon::start(&config(vec![it]), network());
+        daemon.wait_state(0, State::Active);
+        daemon.status();
+        sh("ip addr add 10.7.0.1/24 dev left0");
+        daemon.stop();
+        assert_eq!(has("10.7.0.1"), other_stays, "promote_secondaries {promote}");
+        assert_eq!(setting(), "0");
+    }
 }

@@ -97,13 +97,13 @@ fn what_a_child_finds() {
         grep SigBlk /proc/self/status
         # The upper half is the C library's own.
         grep SigIgn /proc/$$/status | sed 's/[0-9a-f]\\{9\\}\\([0-9a-f]*\\)$/\\1/'
-        readlink /proc/$$/fd/0; ls /proc/$$/fd | grep -vE '^(0|1|2|10)$' | wc -l
+        readlink /proc/$$/fd/0; echo `ls /proc/self/fd`
         touch $D/made; stat -c %a $D/made
         exec 1>&-; exit 0";
     let mut stage = Stage::open(checks(&[("it", shell(&folder, "it", text))]));
     assert_eq!(stage.run(0), Ended::Exited(0));
     let expected_end = "0\nkept\n0\n0177\nSigBlk:\t0000000000000000\nSigIgn:\t0000000\n\
-                        /dev/null\n0\n600\n";
+                        /dev/null\n0 1 2 3\n600\n";
     stage.logged("script it: 600");
     let log = stage.log().replace("script it: ", "");
     let mut lines = log.lines();
@@ -386,4 +386,26 @@ fn scripts_that_the_daemon_waits_for() {
         let text: String = lines.try_iter().flat_map(|line| [line.text, "\n".into()]).collect();
         assert_eq!(text, expected, "{command:?}");
     }
+}
+
+/// As in a service with few capabilities: root's own scripts need none.
+#[test]
+fn a_daemon_that_may_not_change_users_runs_its_own_scripts() {
+    if std::env::var_os("KEEPAIR_WEAK").is_none() {
+        let status = std::process::Command::new("setpriv")
+            .args(["--bounding-set=-setuid,-setgid", "--inh-caps=-all"])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "a_daemon_that_may_not_change_users_runs_its_own_scripts"])
+            .env("KEEPAIR_WEAK", "1")
+            .status();
+        assert!(status.unwrap().success());
+        return;
+    }
+    let folder = Folder::new();
+    let own = shell(&folder, "own", "exit 0");
+    let other = Command { run_as: NOBODY, ..own.clone() };
+    let mut stage = Stage::open(checks(&[("own", own), ("other", other)]));
+    assert_eq!(stage.run(0), Ended::Exited(0));
+    let not_permitted = "Operation not permitted (os error 1)".to_owned();
+    assert_eq!(stage.run(1), Ended::NotStarted(not_permitted));
 }

@@ -3,6 +3,7 @@
 mod common;
 mod stage;
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -41,8 +42,9 @@ fn a_number_follows_its_file() {
     write("12abc\n");
     assert_eq!(number(&mut stage, 0), 12);
     write("99999999999999999999");
+    assert!(stage.inputs_for(Duration::from_millis(100)).is_empty(), "too large to be a number");
     write("-3");
-    assert_eq!(number(&mut stage, 0), -3, "what is no number at all was not told");
+    assert_eq!(number(&mut stage, 0), -3);
     write("");
     assert_eq!(number(&mut stage, 0), 0);
     fs::write(folder.path("new"), "30").unwrap();
@@ -134,30 +136,55 @@ fn kind(program: &str, arguments: &[&str], matching: Option<Matching>) -> Proces
     }
 }
 
-fn count(stage: &mut Stage, kind: usize, expected: u32) {
-    stage.wait(&format!("{expected} of kind {kind}"), |input| match input {
-        Input::Processes(ProcessId(at), count) if *at == kind && *count == expected => Some(()),
-        _ => None,
-    });
+/// What was told last of four kinds of processes.
+#[derive(Default)]
+struct Counts(RefCell<[Option<u32>; 4]>);
+
+impl Counts {
+    /// Waits until there are so many of a kind.
+    fn wait(&self, stage: &mut Stage, kind: usize, expected: u32) {
+        if self.0.borrow()[kind] == Some(expected) {
+            return;
+        }
+        stage.wait(&format!("{expected} of kind {kind}"), |input| {
+            let Input::Processes(ProcessId(at), count) = input else { return None };
+            self.0.borrow_mut()[*at] = Some(*count);
+            (*at == kind && *count == expected).then_some(())
+        });
+    }
 }
 
-fn start(program: &str, argument: &str) -> Child {
-    Command::new(program).arg(argument).stdin(Stdio::null()).spawn().unwrap()
+/// A process that does not outlive the test.
+struct Running(Child);
+
+impl Running {
+    fn start(program: &str, arguments: &[&str]) -> Running {
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Running(command.spawn().unwrap())
+    }
+
+    fn end(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
 }
 
-fn end(child: &mut Child) {
-    child.kill().unwrap();
-    child.wait().unwrap();
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// A program of our own, so that others' processes do not count.
 fn counted(folder: &Folder, stage: impl Fn(Setup) -> Stage) {
     // A name is fifteen characters at most.
-    let name =
-        format!("kp{}", std::process::id() % 100_000 + u32::from(folder.0.as_os_str().len() as u8));
+    let (_, number) = folder.0.to_str().unwrap().rsplit_once('-').unwrap();
+    let name = format!("kp{}-{number}", std::process::id());
     let program = folder.path(&name);
     fs::copy("/bin/sleep", &program).unwrap();
-    let mut first = start(&program, "1001");
+    let mut first = Running::start(&program, &["1001"]);
     let setup = Setup {
         processes: vec![
             kind(&name, &[], None),
@@ -168,32 +195,33 @@ fn counted(folder: &Folder, stage: impl Fn(Setup) -> Stage) {
         ..empty()
     };
     let mut stage = stage(setup);
+    let counts = Counts::default();
     for (at, expected) in [1, 0, 1, 0].into_iter().enumerate() {
-        count(&mut stage, at, expected);
+        counts.wait(&mut stage, at, expected);
     }
     let began = Instant::now();
-    let mut second = start(&program, "1002");
-    count(&mut stage, 1, 1);
+    let mut second = Running::start(&program, &["1002"]);
+    counts.wait(&mut stage, 1, 1);
     println!("a start was seen after {:?}", began.elapsed());
     let began = Instant::now();
-    end(&mut first);
-    count(&mut stage, 0, 1);
+    first.end();
+    counts.wait(&mut stage, 0, 1);
     println!("an end was seen after {:?}", began.elapsed());
     // Forked, and another program a moment later.
     let script = format!("{program} 1003 & {program} 1003 & wait");
-    let mut shell = Command::new("/bin/sh").arg("-c").arg(&script).spawn().unwrap();
-    count(&mut stage, 0, 3);
-    let kill = format!("pkill -x {name} -P {}", shell.id());
+    let mut shell = Running::start("/bin/sh", &["-c", &script]);
+    counts.wait(&mut stage, 0, 3);
+    let kill = format!("pkill -x {name} -P {}", shell.0.id());
     assert!(Command::new("/bin/sh").arg("-c").arg(kill).status().unwrap().success());
-    count(&mut stage, 0, 1);
-    shell.wait().unwrap();
-    end(&mut second);
-    count(&mut stage, 0, 0);
+    counts.wait(&mut stage, 0, 1);
+    shell.0.wait().unwrap();
+    second.end();
+    counts.wait(&mut stage, 0, 0);
     // Many at once, which may overrun the queue of events.
-    let mut many: Vec<Child> = (0..100).map(|_| start(&program, "1004")).collect();
-    count(&mut stage, 0, 100);
-    many.iter_mut().for_each(end);
-    count(&mut stage, 0, 0);
+    let mut many: Vec<_> = (0..100).map(|_| Running::start(&program, &["1004"])).collect();
+    counts.wait(&mut stage, 0, 100);
+    many.iter_mut().for_each(Running::end);
+    counts.wait(&mut stage, 0, 0);
 }
 
 #[test]

@@ -200,13 +200,12 @@ fn addresses(
         Some(*address) != own && Some(*address) != peer && !here.contains(address)
     });
     // A script that makes a replica names a primary: for a machine that is to be the replica, the other
-    // one. On the other it may name either; where nobody tells, this machine itself.
+    // one. On the other it may name either; where nobody tells which, it is left open.
     if let (Some(address), None) = (others.next(), others.next()) {
         match (own, peer) {
             (Some(_), None) => peer = Some(address),
             (None, Some(_)) => own = Some(address),
-            (None, None) if is_master => own = Some(address),
-            (None, None) => peer = Some(address),
+            (None, None) if !is_master => peer = Some(address),
             _ => {}
         }
     }

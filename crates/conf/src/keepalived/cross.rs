@@ -221,7 +221,7 @@ impl Check<'_> {
             self.warning(
                 password.place,
                 format!("{why} has no passwords: adverts are sent and taken without one"),
-                "take the block out, or use `auth_hmac`",
+                "take the block out",
             );
         }
         if let (Some(password), Some(hmac)) = (&it.password, &it.hmac) {

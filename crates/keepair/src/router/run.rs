@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
 use keepair_core::event::Level;
@@ -27,6 +27,11 @@ use crate::{control, notes, store};
 /// Real-time priority of the thread that sends adverts, unless `vrrp_rt_priority` says: above ordinary
 /// programs, below the kernel's own threads (50).
 const PRIORITY: u8 = 40;
+
+/// The end of the log.
+const LAST_LINE: &str = "the daemon ends";
+/// How long the log may take to be written at the end.
+const LOG_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How to run.
 pub(crate) struct Options<'a> {
@@ -86,7 +91,11 @@ pub(crate) fn run(router: Router, options: &Options<'_>) -> anyhow::Result<()> {
     let signals = Signals::block()?;
     let (log, lines) = Log::new();
     let spawn = |name: &str| std::thread::Builder::new().name(name.to_owned());
-    let logging = spawn("log").spawn(move || write_log(&lines))?;
+    let (wrote_all, all_written) = sync_channel(1);
+    spawn("log").spawn(move || {
+        write_log(&lines);
+        let _ = wrote_all.send(());
+    })?;
     if let Some(startup) = &current.setup.startup {
         bounded::run("startup_script", startup, &current.setup, &log);
     }
@@ -141,11 +150,9 @@ pub(crate) fn run(router: Router, options: &Options<'_>) -> anyhow::Result<()> {
     if let Some(shutdown) = &setup.shutdown {
         bounded::run("shutdown_script", shutdown, &setup, &log);
     }
-    drop(log);
-    // Its last lines are written if nothing else holds the log any more.
-    if logging.is_finished() {
-        let _ = logging.join();
-    }
+    log.notice(LAST_LINE);
+    // A log that nobody takes is no reason to stay.
+    let _ = all_written.recv_timeout(LOG_TIMEOUT);
     match result {
         Ok(result) => result.context("the main loop ended"),
         Err(_) => bail!("the main loop broke; addresses may be left behind"),
@@ -201,7 +208,7 @@ fn current(router: &Router, options: &Options<'_>) -> anyhow::Result<Current> {
     })
 }
 
-/// Writes lines until nobody has any more, and tells the service manager the last change.
+/// Writes lines until the last one, and tells the service manager the last change.
 fn write_log(lines: &Receiver<Line>) {
     let journal = std::env::var_os("JOURNAL_STREAM").is_some();
     while let Ok(line) = lines.recv() {
@@ -214,6 +221,9 @@ fn write_log(lines: &Receiver<Line>) {
         } else {
             let time = humantime::format_rfc3339_micros(SystemTime::now());
             warn(&format!("{time} {word} {}\n", line.text));
+        }
+        if line.event.is_none() && line.text == LAST_LINE {
+            return;
         }
         if let Some(Event::StateChanged { to, .. }) = line.event
             && to != State::Initialize

@@ -4,6 +4,7 @@
 //! Compared: who has the address, who is the primary, what the scripts wrote, and how long clients
 //! could not write.
 
+pub mod converted;
 pub mod files;
 pub mod judge;
 
@@ -73,6 +74,10 @@ pub fn run(from: &Path, kinds: [Kind; 2], dir: &Path, tools: (&Programs, &Path))
         });
         both.map(|thread| thread.join().unwrap_or_else(|_| bail!("the play panicked")))
     });
+    // By itself: milliseconds are at stake.
+    let outages = kinds
+        .contains(&Kind::Keepair)
+        .then(|| converted::play(&example, &dir.join("converted"), tools));
     let [first, second] = courses;
     let (first, second) = (first?, second?);
     say(&format!("the example of {}", from.display()));
@@ -82,7 +87,16 @@ pub fn run(from: &Path, kinds: [Kind; 2], dir: &Path, tools: (&Programs, &Path))
         let (took, [a, b]) = (took.as_secs_f64(), kinds);
         say(&format!("  {name:<44} {a} {took:.2} s, {b} {other} s"));
     }
-    let wrong = judge::compare(&first, &second);
+    let mut wrong = judge::compare(&first, &second);
+    match outages {
+        Some(Ok(outages)) => {
+            let ms: Vec<f64> = outages.iter().map(|it| it.as_secs_f64() * 1e3).collect();
+            say(&format!("  converted, Redis killed: writes again         {ms:.1?} ms"));
+            wrong.extend(judge::converted(&outages));
+        }
+        Some(Err(error)) => wrong.push(format!("converted: {error:#}")),
+        None => {}
+    }
     wrong.iter().for_each(|line| say(&format!("  FAILED  {line}")));
     let verdict = if wrong.is_empty() { "ok" } else { "FAILED" };
     say(&format!("{verdict}  the example under {} and {}", kinds[0], kinds[1]));
@@ -96,7 +110,7 @@ struct Pair {
     client: Namespace,
     timeline: Timeline,
     times: Times,
-    _hub: Hub,
+    hub: Hub,
 }
 
 fn play(example: &Example, kind: Kind, dir: &Path, tools: (&Programs, &Path)) -> Result<Course> {
@@ -157,7 +171,7 @@ impl Pair {
         let (Ok(machines), Ok(redis)) = (machines.try_into(), redis.try_into()) else {
             bail!("two machines make a pair")
         };
-        Ok(Self { machines, redis, client, timeline, times: Times::new(), _hub: hub })
+        Ok(Self { machines, redis, client, timeline, times: Times::new(), hub })
     }
 
     /// What its users do and what they expect.

@@ -73,6 +73,9 @@ fn a_thread_that_ends_is_forgotten_and_its_process_lives() {
         assert!(began.elapsed() < Duration::from_secs(5));
     }
     assert!(!watch.state().unwrap().exiting);
-    watch.refresh().unwrap();
-    assert!(!watch.threads.iter().any(is_readable));
+    // Other tests' threads end, too.
+    while watch.threads.iter().any(is_readable) {
+        watch.refresh().unwrap();
+        assert!(began.elapsed() < Duration::from_secs(5));
+    }
 }

@@ -9,6 +9,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use keepair_core::router::input::Ended;
+use nix::unistd::{getegid, geteuid, getgroups};
 use rustix::fs::Access;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -54,10 +55,11 @@ impl Nursery {
         self.umask = umask;
     }
 
-    /// Starts a program. Whether it could be loaded shows when it has ended.
+    /// Starts a program.
     ///
     /// # Errors
-    /// When it is not found in `PATH`, a word holds a NUL, or there is no room for a process.
+    /// When it can't be found or loaded, its user can't be changed to, a word holds a NUL, or there is
+    /// no room for a process.
     pub(crate) fn start(
         &self,
         path: &str,
@@ -74,27 +76,21 @@ impl Nursery {
             umask: self.umask,
         };
         let (output, child_output) = pipe_with(PipeFlags::CLOEXEC)?;
-        let (failure, child_failure) = pipe_with(PipeFlags::CLOEXEC)?;
         // Ours only: what a script writes to is as ordinary as it expects.
         rustix::io::ioctl_fionbio(&output, true)?;
-        rustix::io::ioctl_fionbio(&failure, true)?;
-        let ends = Ends {
-            input: self.null.as_fd(),
-            output: child_output.as_fd(),
-            failure: child_failure.as_fd(),
-        };
+        let ends = Ends { input: self.null.as_fd(), output: child_output.as_fd() };
         let number = spawn(&image, &ends)?;
         let pid = Pid::from_raw(number).ok_or(io::ErrorKind::NotFound)?;
         let watch = match pidfd_open(pid, PidfdFlags::empty()) {
             Ok(watch) => watch,
             Err(error) => {
-                // No descriptors left: it has not begun yet, so that its end comes at once.
+                // No descriptors left.
                 let _ = kill_process_group(pid, Signal::KILL);
                 let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED);
                 return Err(error.into());
             }
         };
-        Ok(Child { pid, watch, output: Some(output), failure })
+        Ok(Child { pid, watch, output: Some(output) })
     }
 }
 
@@ -103,7 +99,6 @@ pub(crate) struct Child {
     pid: Pid,
     watch: OwnedFd,
     output: Option<OwnedFd>,
-    failure: OwnedFd,
 }
 
 impl Child {
@@ -129,17 +124,8 @@ impl Child {
     /// None known.
     pub(crate) fn ended(&self) -> io::Result<Option<Ended>> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-        let Some(status) = waitid(WaitId::PidFd(self.watch.as_fd()), options)? else {
-            return Ok(None);
-        };
-        let mut errno = [0; 4];
-        Ok(Some(match rustix::io::read(&self.failure, &mut errno) {
-            Ok(4) => {
-                let error = io::Error::from_raw_os_error(i32::from_ne_bytes(errno));
-                Ended::NotStarted(error.to_string())
-            }
-            _ => how(&status),
-        }))
+        let status = waitid(WaitId::PidFd(self.watch.as_fd()), options)?;
+        Ok(status.as_ref().map(how))
     }
 }
 
@@ -170,13 +156,18 @@ fn argument(word: &str) -> io::Result<Argument> {
     Ok(bytes)
 }
 
-/// `None` if it is who the daemon is, and may not be able to change.
+/// `None` if it is who the daemon is: it may not be allowed to change, not even into itself.
 fn user(run_as: &RunAs) -> Option<User> {
-    let own = rustix::process::geteuid();
-    if !own.is_root() && own.as_raw() == run_as.uid {
+    let groups: Vec<u32> =
+        [run_as.gid].into_iter().chain(run_as.supplementary.iter().copied()).collect();
+    let (uid, gid) = (geteuid(), getegid());
+    let is_self = uid.as_raw() == run_as.uid && gid.as_raw() == run_as.gid;
+    let has_no_more =
+        || getgroups().is_ok_and(|own| own.iter().all(|own| groups.contains(&own.as_raw())));
+    let has_no_less = run_as.supplementary.is_empty();
+    if is_self && (!uid.is_root() || has_no_less && has_no_more()) {
         return None;
     }
-    let groups = [run_as.gid].into_iter().chain(run_as.supplementary.iter().copied()).collect();
     Some(User { uid: run_as.uid, gid: run_as.gid, groups })
 }
 

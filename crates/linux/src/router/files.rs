@@ -2,13 +2,14 @@
 //!
 //! What is watched is the directory, for files come and go, and are replaced by others.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -34,8 +35,8 @@ pub(crate) struct Files {
     /// What was told last; `None` if nothing was.
     known: Vec<Option<i64>>,
     inotify: OwnedFd,
-    /// Names whose comings and goings matter.
-    names: Vec<OsString>,
+    /// Names whose comings and goings matter, and to which file.
+    names: Vec<(usize, OsString)>,
     /// All directories are watched.
     complete: bool,
     setups_to_come: Receiver<Vec<FileSetup>>,
@@ -92,8 +93,9 @@ impl Files {
                     Err(TryRecvError::Disconnected) => return,
                 }
             }
-            if self.something_happened() || !self.complete {
-                self.look();
+            let changed = self.changed();
+            if !self.complete || !changed.is_empty() {
+                self.look(&changed);
             }
         }
     }
@@ -107,21 +109,25 @@ impl Files {
         }
         self.known = vec![None; setups.len()];
         self.setups = setups;
-        self.look();
+        self.look(&(0..self.setups.len()).collect());
     }
 
-    /// Watches and reads all files: there are few. Watching first, so that nothing is missed.
-    fn look(&mut self) {
+    /// Watches all folders, then reads these files, and those whose folder was not watched.
+    fn look(&mut self, changed: &BTreeSet<usize>) {
+        let was_complete = self.complete;
         self.names.clear();
         self.complete = true;
-        for setup in &self.setups {
+        for (at, setup) in self.setups.iter().enumerate() {
             let real = fs::canonicalize(&setup.path).ok();
             for path in [Some(&setup.path), real.as_ref()].into_iter().flatten() {
                 self.complete &= watch(&self.inotify, folder(path)).is_ok();
-                self.names.extend(path.file_name().map(ToOwned::to_owned));
+                self.names.extend(path.file_name().map(|name| (at, name.to_owned())));
             }
         }
         for (at, (setup, known)) in self.setups.iter().zip(&mut self.known).enumerate() {
+            if was_complete && !changed.contains(&at) {
+                continue;
+            }
             let value = read(&setup.path).or(*known).unwrap_or(0);
             if *known != Some(value) {
                 *known = Some(value);
@@ -130,25 +136,36 @@ impl Files {
         }
     }
 
-    /// Whether something happened that matters.
-    fn something_happened(&self) -> bool {
+    /// The files that something happened to.
+    fn changed(&self) -> BTreeSet<usize> {
         let mut buf = [MaybeUninit::uninit(); 4096];
         let mut reader = Reader::new(&self.inotify, &mut buf);
-        let mut found = false;
+        let mut changed = BTreeSet::new();
         while let Ok(event) = reader.next() {
             let of_the_folder = ReadFlags::IGNORED
                 | ReadFlags::QUEUE_OVERFLOW
                 | ReadFlags::DELETE_SELF
                 | ReadFlags::MOVE_SELF;
-            let name = event.file_name().map(|name| name.to_bytes());
-            found |= event.events().intersects(of_the_folder)
-                || self.names.iter().any(|known| Some(known.as_bytes()) == name);
+            if event.events().intersects(of_the_folder) {
+                return (0..self.setups.len()).collect();
+            }
+            let is_new = event.events().contains(ReadFlags::CREATE);
+            let Some(name) = event.file_name() else { continue };
+            let of_it = self.names.iter().filter(|(_, known)| known.as_bytes() == name.to_bytes());
+            changed.extend(of_it.map(|(at, _)| *at).filter(|at| !is_new || self.is_whole(*at)));
         }
-        found
+        changed
+    }
+
+    /// Whether a file that was made just now is a link to one that was there. Another one is still
+    /// being written; that it is done is told later.
+    fn is_whole(&self, at: usize) -> bool {
+        let metadata = self.setups.get(at).map(|setup| fs::symlink_metadata(&setup.path));
+        matches!(metadata, Some(Ok(it)) if it.is_symlink() || it.nlink() > 1)
     }
 }
 
-/// Not while it is being written: what is in it then is no number yet.
+/// Not for writing as such: what is in a file that is being written is no number yet.
 fn watch(inotify: &OwnedFd, folder: &Path) -> io::Result<()> {
     let events = WatchFlags::CLOSE_WRITE
         | WatchFlags::CREATE

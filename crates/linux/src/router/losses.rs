@@ -24,6 +24,9 @@ struct Heard {
     links: BTreeSet<LinkId>,
     /// Addresses that somebody removed, by the interface's name.
     addresses: Vec<(String, OwnAddress)>,
+    /// Interfaces that went, or are others of the same name: the notices of what was on them may
+    /// come after their own, and name an index that means nothing any more.
+    gone: BTreeSet<String>,
     routes: bool,
     rules: bool,
     /// Notices were lost: everything is in doubt.
@@ -63,7 +66,7 @@ impl Network {
             heard.links.extend(self.links.ids());
         }
         let mut changes = Vec::new();
-        for &link in &heard.links {
+        for link in heard.links.clone() {
             let before = self.links.get(link).and_then(|entry| entry.link.clone());
             match self.look(link) {
                 Ok(state) => inputs.extend(state.map(|state| Input::Link { link, state })),
@@ -79,6 +82,7 @@ impl Network {
                 before.as_ref().map(|link| link.index).filter(|index| Some(*index) != ifindex)
             {
                 self.link_gone(index);
+                heard.gone.insert(name.clone());
             }
             let up = |link: &Option<crate::rtnl::Link>| link.as_ref().map(|it| (it.index, it.up));
             if now.is_some() && up(&before) != up(&now) {
@@ -133,7 +137,10 @@ impl Network {
         let Some(plan) = self.plan.instances.get(i) else { return Ok(false) };
         let doubted = plan.things.addresses.iter().filter(|placed| {
             let removed = |(device, own): &(String, OwnAddress)| placed.is(device, own);
-            !placed.address.no_track && (heard.all || heard.addresses.iter().any(removed))
+            let doubted = heard.all
+                || heard.gone.contains(&placed.device)
+                || heard.addresses.iter().any(removed);
+            !placed.address.no_track && doubted
         });
         let doubted: Vec<_> = doubted.cloned().collect();
         for placed in doubted {
@@ -153,7 +160,9 @@ impl Network {
         for placed in self.plan.statics.addresses.clone() {
             let Some(group) = &placed.address.track_group else { continue };
             let removed = |(device, own): &(String, OwnAddress)| placed.is(device, own);
-            let doubted = heard.all || heard.addresses.iter().any(removed);
+            let doubted = heard.all
+                || heard.gone.contains(&placed.device)
+                || heard.addresses.iter().any(removed);
             if doubted && !self.is_there(&placed.device, &placed.address)? {
                 lost.extend(self.track_group(group));
             }

@@ -445,17 +445,17 @@ impl Network {
     /// # Errors
     /// What is left behind, in words.
     pub(crate) fn clean_up(&mut self) -> Result<(), String> {
-        if self.keeping {
-            return Ok(());
-        }
         let mut refused = Vec::new();
+        let statics = self.plan.statics.clone();
+        refused.extend(self.take(&statics).err());
+        if self.keeping {
+            return all(refused);
+        }
         for i in 0..self.plan.instances.len() {
             if self.held.get(i).is_some_and(|held| held.wanted) {
                 refused.extend(self.remove(InstanceId(i)).err());
             }
         }
-        let statics = self.plan.statics.clone();
-        refused.extend(self.take(&statics).err());
         for spec in self.plan.vmacs.clone() {
             refused.extend(vmac::remove(&mut self.rtnl, &spec).err().map(|e| e.to_string()));
         }
@@ -463,7 +463,8 @@ impl Network {
         all(refused)
     }
 
-    /// The daemon is about to stop: with `--dont-release-vrrp` it leaves everything where it is.
+    /// The daemon is about to stop: with `--dont-release-vrrp` it leaves what is the
+    /// instances' where it is.
     pub(crate) fn stopping(&mut self) {
         self.keeping = self.setup.keep_on_exit;
     }

@@ -28,7 +28,7 @@ pub struct NetworkSetup {
     /// `vmac_addr_prefix`: what the names of macvlans begin with that are made for single addresses;
     /// keepalived's default is `vrrp`.
     pub vmac_addr_prefix: String,
-    /// `--dont-release-vrrp`: addresses stay when the daemon exits.
+    /// `--dont-release-vrrp`: what is the instances' stays when the daemon exits. Static things go.
     pub keep_on_exit: bool,
 }
 

@@ -9,10 +9,13 @@ use keepair_core::router::Config;
 use keepair_core::router::config::{Family, InstanceConfig};
 use keepair_core::router::network::{Address, Route, Rule};
 
-use super::addresses;
 use super::network_setup::{GarpExtra, NetworkSetup};
 use super::vmac::Spec;
+use super::{addresses, rules};
 use crate::rtnl::OwnAddress;
+
+/// Where keepalived begins to count.
+const PREFERENCE_MAX: u32 = 16384;
 
 /// A whole configuration.
 #[derive(Clone, Default, Debug)]
@@ -102,6 +105,8 @@ impl Plan {
             }
         }
         let placer = &mut Placer { vmacs, prefix: &setup.vmac_addr_prefix };
+        let mut preferences = Preferences { v4: PREFERENCE_MAX, v6: PREFERENCE_MAX };
+        let static_rules = preferences.fill(&setup.rules);
         let mut instances = Vec::new();
         for (i, instance) in config.instances.iter().enumerate() {
             let network = setup.instances.get(i).copied().unwrap_or_default();
@@ -123,7 +128,7 @@ impl Plan {
                 things: Things {
                     addresses,
                     routes: instance.routes.clone(),
-                    rules: instance.rules.clone(),
+                    rules: preferences.fill(&instance.rules),
                 },
                 link,
                 extra: network.extra,
@@ -136,7 +141,7 @@ impl Plan {
         let statics = Things {
             addresses: setup.addresses.iter().map(place).collect(),
             routes: setup.routes.clone(),
-            rules: setup.rules.clone(),
+            rules: static_rules,
         };
         Plan { instances, vmacs: placer.vmacs.clone(), statics }
     }
@@ -158,6 +163,27 @@ impl Plan {
 
 fn link(config: &Config, instance: &InstanceConfig) -> String {
     config.links.get(instance.link.0).map(|link| link.name.clone()).unwrap_or_default()
+}
+
+/// Preferences for rules that have none: each family's count down from keepalived's, so that they
+/// stand before the kernel's own rules in the order of the file, and can be told from others.
+struct Preferences {
+    v4: u32,
+    v6: u32,
+}
+
+impl Preferences {
+    fn fill(&mut self, rules: &[Rule]) -> Vec<Rule> {
+        let fill = |rule: &Rule| {
+            let next = if rules::is_v4(rule) { &mut self.v4 } else { &mut self.v6 };
+            let preference = rule.preference.unwrap_or_else(|| {
+                *next = next.saturating_sub(1);
+                *next + 1
+            });
+            Rule { preference: Some(preference), ..rule.clone() }
+        };
+        rules.iter().map(fill).collect()
+    }
 }
 
 /// Finds macvlans for addresses, and makes up those that no instance has named.

@@ -87,7 +87,8 @@ pub(crate) fn unspecified(v4: bool) -> IpAddr {
     if v4 { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
 }
 
-fn is_v4(rule: &Rule) -> bool {
+/// Its family.
+pub(crate) fn is_v4(rule: &Rule) -> bool {
     rule.from.or(rule.to).map_or(!rule.ipv6, |(address, _)| address.is_ipv4())
 }
 
@@ -219,7 +220,7 @@ impl Key {
     }
 }
 
-/// A rule's; `None` if the kernel chooses its preference, for then nothing tells it.
+/// A rule's; `None` if the kernel chooses its preference, or nobody knows its table.
 pub(crate) fn key(rule: &Rule, names: &Names) -> Option<Key> {
     let (action, table) = action(rule, names).ok()?;
     let some = |prefix: Option<(IpAddr, u8)>| prefix.filter(|(_, len)| *len > 0);

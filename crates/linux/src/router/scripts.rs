@@ -1,6 +1,6 @@
-//! The thread that starts and reaps children, and tells scripts and pipes: everything of that kind is
-//! here, and nothing here ever waits for one of them. It must not end before they do: they get SIGTERM
-//! when it does.
+//! The thread that starts and reaps children, and tells scripts and pipes. It waits for a program to be
+//! loaded, and never for what it does. It must not end before its children do: they get SIGTERM when
+//! it does.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -384,13 +384,8 @@ impl Scripts {
     /// Starts what no longer has to wait.
     fn start_waiting(&mut self) {
         let now = Instant::now();
-        let mut starting = Vec::new();
-        for (kind, chain) in &mut self.chains {
-            while let Some((planned, is_impatient)) = chain.next(now) {
-                starting.push((kind.clone(), planned, is_impatient));
-            }
-        }
-        for (kind, planned, is_impatient) in starting {
+        // One that can't be started makes room for the next.
+        while let Some((kind, planned, is_impatient)) = self.next_waiting(now) {
             let Planned { command, words, speaker } = planned;
             if is_impatient {
                 self.log.warning(format!("{speaker}: starts though the one before has not ended"));
@@ -405,6 +400,13 @@ impl Scripts {
             }
         }
         self.chains.retain(|_, chain| !chain.is_idle());
+    }
+
+    fn next_waiting(&mut self, now: Instant) -> Option<(Kind, Planned, bool)> {
+        self.chains.iter_mut().find_map(|(kind, chain)| {
+            let (planned, is_impatient) = chain.next(now)?;
+            Some((kind.clone(), planned, is_impatient))
+        })
     }
 
     fn start_readers(&mut self) {

@@ -47,7 +47,7 @@ impl Sender {
                 socket.set_ip_transparent_v6(true)?;
             }
             // It is unbound and hears every message of this machine; nobody reads them.
-            crate::sys::attach_filter(&socket, &[(libc::BPF_RET as u16, 0, 0, 0)])?;
+            crate::sys::attach_filter(&socket, &[(crate::sys::RETURN, 0, 0, 0)])?;
             Ok::<_, io::Error>(socket)
         };
         Ok(Sender { v4: open(true)?, v6: open(false).ok() })

@@ -1,13 +1,18 @@
-//! Starts a child and does not wait for its program: `std::process::Command` waits until the program
-//! is loaded, which on a file system that hangs is for ever, and knows no supplementary groups.
+//! Starts a child in the memory of its parent, as `vfork` does, until its program is loaded.
 //!
-//! Between `fork` and `execve` the child of a program with threads may do next to nothing: no memory,
-//! no locks. All it needs is laid out before.
+//! `fork` would copy the page tables, and every page that the real-time thread writes to afterwards
+//! would have to be copied before it can go on: measured, adverts were up to 15 ms late beside a burst
+//! of 50 children. `std::process::Command` forks as soon as it is told of groups or a death signal.
+//!
+//! Until `execve` the child may do next to nothing: no memory, no locks, and no change of user by the C
+//! library, which would change it in all threads it knows, those of the parent. All it needs is laid
+//! out before.
 
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use zeroize::Zeroizing;
 
@@ -42,17 +47,20 @@ pub(crate) struct Ends<'a> {
     pub(crate) input: BorrowedFd<'a>,
     /// Its standard output and error.
     pub(crate) output: BorrowedFd<'a>,
-    /// Where it says why it could not start, as four bytes of errno. Closed when it has started.
-    pub(crate) failure: BorrowedFd<'a>,
 }
 
 /// The shell that runs what the kernel does not know how to.
 const SHELL: &CStr = c"/bin/sh";
 
-/// Starts it, in a process group of its own. Gives its process id.
+/// What the child's few calls need, and what a signal handler would, if there were one.
+const STACK_BYTES: usize = 64 * 1024;
+
+/// Starts it, in a process group of its own. Gives its process id. Returns when its program is loaded,
+/// or could not be.
 ///
 /// # Errors
-/// When there is no room for another process. What fails in the child is said on `ends.failure`.
+/// When there is no room for another process, it can't become who it is to be, or its program can't be
+/// loaded.
 pub(crate) fn spawn(image: &Image, ends: &Ends<'_>) -> io::Result<i32> {
     let null = ptr::null::<c_char>();
     let words = || image.arguments.iter().map(|word| word.as_ptr().cast::<c_char>());
@@ -76,25 +84,56 @@ pub(crate) fn spawn(image: &Image, ends: &Ends<'_>) -> io::Result<i32> {
         parent: std::process::id().cast_signed(),
         input: ends.input.as_raw_fd(),
         output: ends.output.as_raw_fd(),
-        failure: ends.failure.as_raw_fd(),
+        failure: AtomicI32::new(0),
     };
-    // SAFETY: the child calls nothing but `Child::become_program`, which keeps to functions that are
-    // safe between fork and exec and never returns.
-    let pid = unsafe { libc::fork() };
-    match pid {
-        -1 => Err(io::Error::last_os_error()),
-        0 => {
-            // SAFETY: this is the child; every pointer in `child` leads to memory of this function
-            // and of `image`, of which the child has a copy, ended by NUL or null.
-            unsafe { child.become_program() }
-        }
-        pid => {
-            // Both do it, so that it is done whoever comes first.
-            // SAFETY: two numbers; the worst answer is that the child has done it and gone on.
-            unsafe { libc::setpgid(pid, pid) };
-            Ok(pid)
+    let mut stack = vec![0u128; STACK_BYTES / size_of::<u128>()];
+    let top = stack.as_mut_ptr_range().end;
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    let before = block_signals();
+    // SAFETY: the child runs `begin` on `stack`, of which `top` is the aligned upper end, with a pointer
+    // to `child`; this thread stands still until the child has left this memory, so that all of
+    // it, and this thread's errno, is the child's alone. No signal handler runs in the child: all
+    // signals are held back until it has none.
+    let pid =
+        unsafe { libc::clone(begin, top.cast(), flags, (&raw const child).cast_mut().cast()) };
+    let error = io::Error::last_os_error();
+    set_signals(&before);
+    if pid < 0 {
+        return Err(error);
+    }
+    match child.failure.load(Ordering::Relaxed) {
+        0 => Ok(pid),
+        errno => {
+            // SAFETY: waits for a child that is ending, and asks for nothing else.
+            unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
+            Err(io::Error::from_raw_os_error(errno))
         }
     }
+}
+
+/// The child's first steps, and last ones here.
+extern "C" fn begin(child: *mut c_void) -> c_int {
+    // SAFETY: `spawn` passes a pointer to a `Child`, and stands still while it is used; every pointer
+    // in it leads to memory of `spawn` and of its `Image`, ended by NUL or null.
+    unsafe { (*child.cast::<Child<'_>>()).become_program() }
+}
+
+/// Holds all signals back from this thread. Gives those that were before.
+fn block_signals() -> libc::sigset_t {
+    // SAFETY: both sets are initialised before they are read: one by `sigfillset`, the other, all
+    // zeroes being a set, by the call.
+    unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        let mut before: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+        before
+    }
+}
+
+fn set_signals(mask: &libc::sigset_t) {
+    // SAFETY: `mask` is a set, and the former one is not asked for.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, ptr::from_ref(mask), ptr::null_mut()) };
 }
 
 /// What [`Image`] is for the child: pointers and numbers only.
@@ -108,13 +147,14 @@ struct Child<'a> {
     parent: i32,
     input: RawFd,
     output: RawFd,
-    failure: RawFd,
+    /// Where the child says why it could not become its program; 0 if it did.
+    failure: AtomicI32,
 }
 
 impl Child<'_> {
     /// # Safety
-    /// Only in a child that has just been forked. All pointers must be valid, the strings ended by
-    /// NUL, the lists by null.
+    /// Only in a child that has just begun, and whose parent's thread stands still. All pointers must
+    /// be valid, the strings ended by NUL, the lists by null.
     unsafe fn become_program(&self) -> ! {
         // SAFETY: as the caller promises; everything called is on the list of signal-safety(7) or a
         // plain system call, and a wrong argument earns an errno.
@@ -125,8 +165,7 @@ impl Child<'_> {
                     libc::execve(SHELL.as_ptr(), self.shell, self.environment);
                 }
             }
-            let errno = errno().to_ne_bytes();
-            libc::write(self.failure, errno.as_ptr().cast(), errno.len());
+            self.failure.store(errno(), Ordering::Relaxed);
             libc::_exit(127)
         }
     }
@@ -136,13 +175,15 @@ impl Child<'_> {
     /// # Safety
     /// As [`Child::become_program`].
     unsafe fn prepare(&self) -> bool {
-        // SAFETY: as the caller promises. `mask` is initialised by `sigemptyset`; `groups` points at
-        // as many numbers as are said.
+        // SAFETY: as the caller promises. `default` and `mask` are initialised, all zeroes being the
+        // default action; `groups` points at as many numbers as are said. Handlers, mask, umask,
+        // descriptors and user are the child's own, only its memory is not.
         unsafe {
             libc::setpgid(0, 0);
             // Whatever this program ignores or holds back is not the child's affair.
+            let default: libc::sigaction = std::mem::zeroed();
             for signal in 1..=libc::SIGRTMAX() {
-                libc::signal(signal, libc::SIG_DFL);
+                libc::sigaction(signal, &raw const default, ptr::null_mut());
             }
             let mut mask: libc::sigset_t = std::mem::zeroed();
             libc::sigemptyset(&raw mut mask);
@@ -157,23 +198,24 @@ impl Child<'_> {
             // Also what this program was given by whoever started it. Before Linux 5.11: nothing.
             libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
             if let Some(user) = self.user {
-                if libc::setgroups(user.groups.len(), user.groups.as_ptr()) != 0
-                    || libc::setgid(user.gid) != 0
-                    || libc::setuid(user.uid) != 0
+                let (count, groups) = (user.groups.len(), user.groups.as_ptr());
+                if libc::syscall(libc::SYS_setgroups, count, groups) != 0
+                    || libc::syscall(libc::SYS_setgid, user.gid) != 0
+                    || libc::syscall(libc::SYS_setuid, user.uid) != 0
                 {
                     return false;
                 }
-                if user.uid != 0 {
-                    // Before Linux 4.3 there were none.
-                    let none: libc::c_ulong = 0;
-                    let all = libc::PR_CAP_AMBIENT_CLEAR_ALL as libc::c_ulong;
-                    libc::prctl(libc::PR_CAP_AMBIENT, all, none, none, none);
-                }
+            }
+            if libc::geteuid() != 0 {
+                // Before Linux 4.3 there were none.
+                let none: libc::c_ulong = 0;
+                let all = libc::PR_CAP_AMBIENT_CLEAR_ALL as libc::c_ulong;
+                libc::prctl(libc::PR_CAP_AMBIENT, all, none, none, none);
             }
             // After the change of the user, which forgets it.
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM as libc::c_ulong);
             if libc::getppid() != self.parent {
-                // The daemon died just before.
+                // The daemon died just before, and nobody waits.
                 libc::_exit(127);
             }
             true

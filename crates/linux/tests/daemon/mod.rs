@@ -35,6 +35,8 @@ pub(crate) struct Daemon {
     mailbox: Mailbox,
     events: Receiver<Event>,
     pub(crate) heard: Vec<Event>,
+    /// Rounds of its loop.
+    pub(crate) rounds: Arc<AtomicU64>,
     thread: Option<JoinHandle<std::io::Result<()>>>,
 }
 
@@ -61,17 +63,18 @@ impl Daemon {
         let wake = Arc::new(Wake::new().unwrap());
         let (sender, requests) = sync_channel(16);
         let (ears, events) = channel();
+        let rounds = Arc::new(AtomicU64::new(0));
         let reactor = Reactor::open(Parts {
             config: config.clone(),
             setup: Setup::empty(network),
             outside: Box::new(Ears(ears)),
             wake: Arc::clone(&wake),
             requests,
-            rounds: Arc::new(AtomicU64::new(0)),
+            rounds: Arc::clone(&rounds),
         })
         .unwrap();
         let thread = Some(std::thread::spawn(move || reactor.run()));
-        Daemon { mailbox: Mailbox::new(sender, wake), events, heard: Vec::new(), thread }
+        Daemon { mailbox: Mailbox::new(sender, wake), events, heard: Vec::new(), rounds, thread }
     }
 
     /// Waits until an event is heard, counting those that were heard before.
@@ -83,7 +86,9 @@ impl Daemon {
             }
             match self.events.recv_timeout(LIMIT.saturating_sub(start.elapsed())) {
                 Ok(event) => self.heard.push(event),
-                Err(_) => panic!("waited in vain for {what}; heard {:#?}", self.heard),
+                Err(error) => {
+                    panic!("waited in vain for {what} ({error}); heard {:#?}", self.heard)
+                }
             }
         }
     }

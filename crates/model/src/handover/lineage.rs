@@ -138,11 +138,11 @@ fn forked_from(old: &Lineage, new: &Lineage) -> Relation {
     let wrote_nothing = new.facts.offset < new.facts.second;
     match old.generation.cmp(&new.generation) {
         _ if wrote_nothing && old_has_more => Relation::Supersedes,
+        _ if !new.vouched && old_has_more => Relation::Supersedes,
         std::cmp::Ordering::Less => Relation::Superseded,
         std::cmp::Ordering::Greater if old.vouched => Relation::Supersedes,
         std::cmp::Ordering::Greater => Relation::Superseded,
         std::cmp::Ordering::Equal if wrote_nothing => Relation::Same,
-        std::cmp::Ordering::Equal if old_has_more && !new.vouched => Relation::Supersedes,
         std::cmp::Ordering::Equal => Relation::Superseded,
     }
 }

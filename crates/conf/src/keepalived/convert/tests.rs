@@ -96,7 +96,7 @@ fn another_machines_addresses_do_not_count() {
     let here = |_: &str| vec![("192.0.2.2".parse().unwrap(), 24)];
     let conversion = converted(FIRST, &Known { addresses_of: &here, ..known() });
     assert!(!conversion.toml.contains("192.0.2.2"), "{}", conversion.toml);
-    assert_eq!(conversion.missing.len(), 1);
+    assert_eq!(conversion.missing.len(), 2);
 }
 
 #[test]
@@ -121,12 +121,15 @@ fn what_is_not_known_is_left_open_and_refused() {
     let conversion = converted(FIRST, &known());
     assert_eq!(
         conversion.missing,
-        ["`address` of node redis-2: the other machine's address, by which the other reaches it"]
+        [
+            "`address` of node redis-1: this machine's address, by which the other reaches it",
+            "`address` of node redis-2: the other machine's address, by which the other reaches it",
+        ]
     );
     let all = crate::parse("keepair.toml", &conversion.toml).unwrap_err();
     let said: Vec<_> = all.iter().map(|one| one.message.clone()).collect();
-    assert_eq!(said.len(), 1, "{said:?}");
-    assert!(said[0].contains("FILL IN: the other machine's address"), "{said:?}");
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[1].contains("FILL IN: the other machine's address"), "{said:?}");
     // The second machine's name the other one.
     let conversion = converted(SECOND, &known());
     assert_eq!(
@@ -247,5 +250,5 @@ fn a_name_is_a_comment_and_no_key() {
     let text = FIRST.replace("vrrp_instance REDIS", "vrrp_instance \"a#b=c [d]\"");
     let conversion = converted(&text, &known());
     assert!(conversion.toml.contains("from the instance a"), "{}", conversion.toml);
-    assert_eq!(crate::parse("keepair.toml", &conversion.toml).unwrap_err().len(), 1);
+    assert_eq!(crate::parse("keepair.toml", &conversion.toml).unwrap_err().len(), 2);
 }

@@ -226,7 +226,7 @@ impl Reader<'_> {
         if kind.value == "AH" {
             let fault = Fault::new(
                 "`auth_type AH` is refused: Keepair has no IPsec",
-                "use `auth_hmac`, or version 3 without a password",
+                "use `auth_type PASS`, or version 3 without a password",
             );
             self.found.error(kind.place, fault);
             return None;

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use keepair_conf::keepalived::{Machine, Options, Unreadable, parse, router};
-use keepair_core::router::config::LinkId;
+use keepair_core::router::config::{FileId, LinkId, ProcessId};
 use keepair_core::router::input::LinkState;
 use keepair_core::router::{Input, Router};
 use keepair_core::time::Time;
@@ -52,6 +52,12 @@ fn dumps(text: &'static str) -> [String; 3] {
             ..LinkState::default()
         };
         router.handle(Time(0), Input::Link { link: LinkId(at), state }, &mut out);
+    }
+    for at in 0..config.files.len() {
+        router.handle(Time(0), Input::FileRead(FileId(at), 0), &mut out);
+    }
+    for at in 0..config.processes.len() {
+        router.handle(Time(0), Input::Processes(ProcessId(at), 1), &mut out);
     }
     let status = router.status(Time(10_000));
     let dump = Dump { config: &config, setup: &setup, status: &status };

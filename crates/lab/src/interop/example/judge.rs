@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Course;
+use super::converted::OUTAGE_MAX;
 
 /// What the scripts wrote, without the times.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,6 +50,16 @@ fn without_time(line: &str) -> String {
 /// keepair may be later than keepalived by an interval of adverts, whose phase is chance, and by what
 /// a busy machine adds.
 const LATER: Duration = Duration::from_millis(1200);
+
+/// What is wrong with the outages of the converted pair, which are in order of length.
+#[must_use]
+pub fn converted(outages: &[Duration]) -> Option<String> {
+    let Some(median) = outages.get(outages.len() / 2) else {
+        return Some("converted: Redis was never killed".to_owned());
+    };
+    let late = *median > OUTAGE_MAX;
+    late.then(|| format!("converted: writes again after {outages:?}, median above {OUTAGE_MAX:?}"))
+}
 
 /// Everything that is not as it must be.
 #[must_use]
@@ -100,5 +111,13 @@ mod tests {
         let log = Log::read(text);
         assert_eq!(log.checks, ["[CHECK] SUCCESS", "[CHECK] ERROR", "CHECK PONG"]);
         assert_eq!(log.rest, ["[MASTER]", "Run SLAVEOF NO ONE cmd", "BACKUP", "OK"]);
+    }
+
+    #[test]
+    fn converted_it_is_the_median_that_counts() {
+        let ms = |all: [u64; 3]| all.map(Duration::from_millis);
+        assert_eq!(converted(&ms([3, 5, 90])), None);
+        assert!(converted(&ms([3, 16, 17])).is_some());
+        assert!(converted(&[]).is_some());
     }
 }
