@@ -17,8 +17,12 @@ pub type Streams = BTreeMap<String, Vec<Entry>>;
 /// then, the next notice says (docs/conformance/differential.md).
 const RELOADING: Duration = Duration::from_millis(300);
 
+/// Farewells as close as this are one: keepalived says it once or twice (docs/conformance/router.md).
+const ONE_FAREWELL: Duration = Duration::from_millis(50);
+
 /// The changes within a time, by what changes. Of the adverts every farewell is one; a priority is
-/// told by the FIFO, and whether an advert goes out while it lasts is chance.
+/// told by the FIFO, and whether an advert goes out while it lasts is chance. FAULT that is told again
+/// is no change: keepalived does so after a reload, when one thing more breaks.
 #[must_use]
 pub fn streams(seen: &[Seen], from: Instant, to: Instant, reloads: &[Instant]) -> Streams {
     let mut streams = Streams::new();
@@ -39,7 +43,20 @@ pub fn streams(seen: &[Seen], from: Instant, to: Instant, reloads: &[Instant]) -
             }
             What::Advert(_) | What::Did(_) => continue,
         };
-        streams.entry(stream).or_default().push((*at, value));
+        let stream = streams.entry(stream).or_default();
+        let again = match what {
+            What::Advert(_) => {
+                stream.last().is_some_and(|(last, _)| at.duration_since(*last) < ONE_FAREWELL)
+            }
+            What::Told(n) if n.state == "FAULT" => {
+                let state = stream.iter().rev().find(|(_, v)| !v.contains("_PRIORITY"));
+                state.is_some_and(|(_, value)| value.starts_with("FAULT"))
+            }
+            _ => false,
+        };
+        if !again {
+            stream.push((*at, value));
+        }
     }
     streams
 }
@@ -182,6 +199,24 @@ mod tests {
         assert_eq!(quantile(&found.apart, 1000), Duration::from_millis(10));
         let words = found.differences[0].words(begun, "one", "other");
         assert_eq!(words, ["INSTANCE B", "  one: 0.020 BACKUP 100", "  other: 0.020 BACKUP 101"]);
+    }
+
+    #[test]
+    fn a_fault_told_again_is_no_change_and_one_after_a_recovery_is() {
+        let begun = Instant::now();
+        let all = told(
+            begun,
+            &[
+                (10, "INSTANCE \"A\" FAULT 1"),
+                (20, "INSTANCE \"A\" BACKUP_PRIORITY 2"),
+                (30, "INSTANCE \"A\" FAULT 2"),
+                (40, "INSTANCE \"A\" BACKUP 2"),
+                (50, "INSTANCE \"A\" FAULT 2"),
+            ],
+        );
+        let found = streams(&all, begun, begun + Duration::from_secs(1), &[]);
+        let values: Vec<&str> = found["INSTANCE A"].iter().map(|(_, v)| v.as_str()).collect();
+        assert_eq!(values, ["FAULT 1", "BACKUP_PRIORITY 2", "BACKUP 2", "FAULT 2"]);
     }
 
     #[test]

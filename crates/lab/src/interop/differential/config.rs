@@ -154,6 +154,12 @@ impl Config {
         for instance in instances.iter_mut().take(grouped) {
             // The members of a group preempt alike, or what they do is for none of the manuals to say.
             (instance.nopreempt, instance.preempt_delay) = (false, None);
+            // keepalived leaves out what keepair refuses (`on_dropped`): weights that do not count.
+            if !group_weights {
+                let tracked = instance.scripts.iter_mut().chain(&mut instance.files);
+                tracked.for_each(|tracked| tracked.weight = 0);
+                instance.second = instance.second.map(|_| 0);
+            }
         }
         Self { instances, grouped, group_weights, scripts, files }
     }
@@ -181,7 +187,7 @@ impl Config {
             );
         }
         for index in 0..self.files {
-            let _ = write!(text, "vrrp_track_file f{index} {{\n  file {dir}/f{index}\n}}\n");
+            let _ = write!(text, "track_file f{index} {{\n  file {dir}/f{index}\n}}\n");
         }
         if self.grouped > 0 {
             let names: Vec<String> =

@@ -109,6 +109,7 @@ pub fn play(seed: u64, events: usize, ours: Kind, dir: &Path, programs: &Program
     for network in &stage.networks {
         network.machine.start()?;
     }
+    stage.checks_begin();
     stage.settle()?;
     let started = Instant::now();
     let mut ends = vec![(begun, started)];
@@ -199,11 +200,11 @@ impl Stage {
                 let addresses = changed.addresses();
                 self.speaker.change(*instance, |advert| advert.addresses = addresses);
                 self.everywhere(event)?;
-                self.checked = Instant::now();
+                self.checks_begin();
             }
             Event::Reload => {
                 self.everywhere(event)?;
-                self.checked = Instant::now();
+                self.checks_begin();
             }
             Event::Settle => self.settle()?,
             Event::Script { .. } | Event::File { .. } | Event::Link { .. } => {
@@ -211,6 +212,11 @@ impl Stage {
             }
         }
         Ok(())
+    }
+
+    fn checks_begin(&mut self) {
+        self.checked = Instant::now();
+        self.speaker.checked(self.checked);
     }
 
     /// Whoever waits for an advert hears one, and goes on hearing them: before a reload, at which

@@ -62,7 +62,26 @@ impl Mouth {
 #[derive(Debug, Default)]
 struct State {
     voices: BTreeMap<usize, (Advert, Instant)>,
+    /// The checks of the daemons run then, and every second from then on.
+    checked: Option<Instant>,
     end: bool,
+}
+
+/// So long before a run and so long after it nothing is said: whether the advert or the check's result
+/// comes first would be chance.
+const BEFORE: Duration = Duration::from_millis(20);
+const AFTER: Duration = Duration::from_millis(80);
+
+impl State {
+    /// `at`, or the first moment after it at which no check runs.
+    fn beside_checks(&self, at: Instant) -> Instant {
+        let Some(checked) = self.checked.and_then(|checked| checked.checked_sub(BEFORE)) else {
+            return at;
+        };
+        let since = at.saturating_duration_since(checked);
+        let into = Duration::from_nanos(u64::from(since.subsec_nanos()));
+        if into < BEFORE + AFTER { at + (BEFORE + AFTER - into) } else { at }
+    }
 }
 
 /// All voices, in all networks.
@@ -106,6 +125,12 @@ impl Speaker {
         locked(&self.state.0).voices.remove(&instance);
     }
 
+    /// The daemons' checks run now, and every second from now on.
+    pub fn checked(&self, at: Instant) {
+        locked(&self.state.0).checked = Some(at);
+        self.state.1.notify_all();
+    }
+
     /// What it says for a virtual router, if anything.
     #[must_use]
     pub fn priority(&self, instance: usize) -> Option<u8> {
@@ -115,7 +140,8 @@ impl Speaker {
     /// When something is said next.
     #[must_use]
     pub fn next(&self) -> Option<Instant> {
-        locked(&self.state.0).voices.values().map(|(_, at)| *at).min()
+        let held = locked(&self.state.0);
+        held.voices.values().map(|(_, at)| held.beside_checks(*at)).min()
     }
 
     /// Says something once, as it stands.
@@ -130,14 +156,18 @@ fn speak(mouths: &[Mouth], (state, changed): &(Mutex<State>, Condvar)) {
     let mut held = locked(state);
     while !held.end {
         let now = Instant::now();
-        for (advert, at) in held.voices.values_mut().filter(|(_, at)| *at <= now) {
+        // In its own rhythm, but for what has to wait for a check.
+        let due: Vec<(usize, Instant)> =
+            held.voices.iter().map(|(i, (_, at))| (*i, held.beside_checks(*at))).collect();
+        for (instance, _) in due.iter().filter(|(_, at)| *at <= now) {
+            let Some((advert, at)) = held.voices.get_mut(instance) else { continue };
             let packet = advert::write(advert);
             for mouth in mouths {
                 mouth.say(advert.destination, &packet);
             }
             *at += advert.interval;
         }
-        let next = held.voices.values().map(|(_, at)| *at).min();
+        let next = held.voices.values().map(|(_, at)| held.beside_checks(*at)).min();
         let wait = next.map_or(Duration::from_secs(60), |at| at.saturating_duration_since(now));
         held = changed.wait_timeout(held, wait).unwrap_or_else(PoisonError::into_inner).0;
     }
@@ -150,5 +180,22 @@ impl Drop for Speaker {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join(); // it has nothing to tell
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_said_while_a_check_runs() {
+        let checked = Instant::now();
+        let state = State { checked: Some(checked), ..State::default() };
+        let ms = Duration::from_millis;
+        for (at, said) in [(0, 80), (79, 80), (80, 80), (500, 500), (985, 1080), (2030, 2080)] {
+            let got = state.beside_checks(checked + ms(at)) - checked;
+            assert_eq!(got, ms(said), "{at}");
+        }
+        assert_eq!(State::default().beside_checks(checked), checked);
     }
 }
