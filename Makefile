@@ -22,7 +22,6 @@ test: setup check
 	mutants/run --check
 	target/release/keepair-lab test
 	target/release/keepair-lab interop
-	target/release/keepair-lab differential
 	target/release/keepair-lab example
 
 # Medians of five runs of every fault, as the README's table shows them.
