@@ -120,7 +120,7 @@ pub struct Planned {
 }
 
 /// How many events between two settlements.
-pub const SEGMENT: usize = 20;
+pub const SEGMENT: usize = 25;
 
 /// Draws so many events, and settlements between them that are not counted.
 pub fn draw(rng: &mut Rng, config: &Config, count: usize) -> Vec<Planned> {

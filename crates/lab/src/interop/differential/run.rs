@@ -10,7 +10,7 @@ use super::compare::{Comparison, Difference, adverts, compare, streams};
 use super::config::{Config, OWN, PEER};
 use super::event::{self, Change, Event, Stray};
 use super::network::Network;
-use super::speaker::Speaker;
+use super::speaker::{AFTER, Speaker};
 use crate::interop::advert::{self, Advert};
 use crate::interop::daemon::{Kind, Programs};
 use crate::interop::rng::Rng;
@@ -23,6 +23,8 @@ const CHECKS: Duration = Duration::from_secs(1);
 const AWAY: Duration = Duration::from_millis(40);
 /// A priority that no configuration of the test reaches.
 const HOLDS: u8 = 254;
+/// Between two things that get well.
+const ONE_BY_ONE: Duration = Duration::from_millis(100);
 /// How long a settlement may take.
 const SETTLED: Duration = Duration::from_secs(12);
 
@@ -254,13 +256,16 @@ impl Stage {
         for instance in 0..self.config.instances.len() {
             self.speaker.end(instance);
         }
+        self.between_checks();
         for index in 0..self.config.scripts.len() {
             self.everywhere(&Event::Script { index, good: true })?;
         }
         for index in 0..self.config.files {
             self.everywhere(&Event::File { index, value: 0 })?;
         }
-        for second in [false, true] {
+        // One after the other: what is told first when two things get well at once is chance.
+        for second in [true, false] {
+            thread::sleep(ONE_BY_ONE);
             self.everywhere(&Event::Link { second, up: true })?;
         }
         let until = Instant::now() + SETTLED;
@@ -273,7 +278,9 @@ impl Stage {
                     .all(|i| told(seen, &i.name()).is_some_and(|(state, _, _)| state == "MASTER"))
             });
         }
-        thread::sleep(Duration::from_millis(500)); // priorities go on rising for a while
+        // Priorities go on rising for a while; a segment ends where no check is about to tell.
+        thread::sleep(Duration::from_millis(300));
+        self.between_checks();
         Ok(())
     }
 
@@ -297,10 +304,9 @@ impl Stage {
             let now = Instant::now();
             let near = |at: Instant| at.max(now) - at.min(now) < AWAY;
             let timers = self.networks.first().map(|n| n.timeline.ask(|seen| self.timers(seen)));
-            let run = self.checked
-                + CHECKS * u32::try_from(self.checked.elapsed().as_secs()).unwrap_or(0);
-            let ticks = [Some(run), run.checked_add(CHECKS), self.speaker.next()];
-            if !timers.into_iter().flatten().chain(ticks.into_iter().flatten()).any(near) {
+            let into = Duration::from_nanos(u64::from(self.checked.elapsed().subsec_nanos()));
+            let checks = into < AFTER || into + AWAY > CHECKS;
+            if !checks && !timers.into_iter().flatten().chain(self.speaker.next()).any(near) {
                 return;
             }
             thread::sleep(AWAY);

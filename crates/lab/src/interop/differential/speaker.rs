@@ -68,9 +68,10 @@ struct State {
 }
 
 /// So long before a run and so long after it nothing is said: whether the advert or the check's result
-/// comes first would be chance.
-const BEFORE: Duration = Duration::from_millis(20);
-const AFTER: Duration = Duration::from_millis(80);
+/// comes first would be chance. keepalived's runs fall behind by a millisecond or two every second.
+pub const BEFORE: Duration = Duration::from_millis(20);
+/// The same after it.
+pub const AFTER: Duration = Duration::from_millis(180);
 
 impl State {
     /// `at`, or the first moment after it at which no check runs.
@@ -192,7 +193,8 @@ mod tests {
         let checked = Instant::now();
         let state = State { checked: Some(checked), ..State::default() };
         let ms = Duration::from_millis;
-        for (at, said) in [(0, 80), (79, 80), (80, 80), (500, 500), (985, 1080), (2030, 2080)] {
+        for (at, said) in [(0, 180), (179, 180), (180, 180), (500, 500), (985, 1180), (2030, 2180)]
+        {
             let got = state.beside_checks(checked + ms(at)) - checked;
             assert_eq!(got, ms(said), "{at}");
         }
