@@ -1,7 +1,7 @@
 # `make demo` shows a failover of a real Redis pair, `make test` passes the tests. Both install what
 # they need: Debian's packages below, and the pinned Rust toolchain's own crates.
 .DELETE_ON_ERROR:
-.PHONY: demo test bench check coverage deny fmt fuzz mutants setup release sim
+.PHONY: demo test bench check coverage deny fmt fuzz interop mutants setup release sim
 
 PACKAGES := frr gcc iproute2 keepalived libc6-dev nftables openssl redis-server tshark util-linux
 CARGO    ?= cargo
@@ -21,8 +21,13 @@ test: setup check
 	target/release/keepair-sim --seeds 0..20000
 	mutants/run --check
 	target/release/keepair-lab test
+
+# Other people's daemons beside keepair, the users' example, and the same random events for keepalived and
+# for keepair. Not part of `make test`: beside other loads a row in thirty comes late.
+interop: setup release
 	target/release/keepair-lab interop
 	target/release/keepair-lab example
+	target/release/keepair-lab differential
 
 # Medians of five runs of every fault, as the README's table shows them.
 bench: setup release
