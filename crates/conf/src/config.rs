@@ -153,6 +153,7 @@ impl Config {
             redis_port: self.redis.port,
             timing: self.timing,
             announce: self.announce,
+            tie_breakers: Vec::new(),
         }
     }
 }

@@ -21,8 +21,10 @@ pub mod peer;
 pub mod router;
 pub mod settings;
 pub mod status;
+pub mod tiebreaker;
 pub mod time;
 pub mod timeline;
+pub mod votes;
 pub mod vrrp;
 
 pub use action::{Action, Actions};

@@ -111,6 +111,7 @@ impl Executor {
     /// Performs one action. What it leads to is appended to `inputs`.
     pub(crate) fn perform(&mut self, action: Action, inputs: &mut VecDeque<Input>) {
         match action {
+            Action::AskTieBreaker(..) => {}
             Action::AddVips => {
                 self.vips_wanted = true;
                 let result = self.each_vip("add", Rtnl::add_address);

@@ -93,8 +93,7 @@ pub fn crossed(seen: &[Seen], who: usize, instances: &[Instance]) -> Result<(), 
             let is_it = |a: &Advert| {
                 a.priority < notice.priority
                     && is_from(a, other)
-                    && instance
-                        .is_some_and(|i| i.vrid == a.vrid && i.is_v6() == a.source.is_ipv6())
+                    && instance.is_some_and(|i| i.vrid == a.vrid && i.is_v6() == a.source.is_ipv6())
             };
             apart <= TOLD_WITHIN
                 && matches!(&s.what, What::Advert(a) if is_it(a))
