@@ -128,7 +128,12 @@ impl Node {
             return;
         };
         match &self.phase {
-            Phase::Active(active) if until > active.fence_until() => self.renew_fence(now, out),
+            // Not for a moment more: the kernel may make the daemon wait, and adverts with it.
+            Phase::Active(active)
+                if until >= active.fence_until() + self.config.advert_interval / 4 =>
+            {
+                self.renew_fence(now, out);
+            }
             Phase::TakingOver(_) => self.vote_came(now, out),
             _ => {}
         }
