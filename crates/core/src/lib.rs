@@ -21,6 +21,7 @@ pub mod peer;
 pub mod router;
 pub mod settings;
 pub mod status;
+pub mod tiebreaker;
 pub mod time;
 pub mod timeline;
 pub mod vrrp;

@@ -191,6 +191,17 @@ pub struct Leaving {
     pub fenced_ago_us: u32,
 }
 
+/// Names one report of one machine: compared as a pair, the later one is the larger. Grows over
+/// restarts of the daemon too, because `instance` does.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Stamp {
+    /// [`Report::instance`].
+    pub instance: u64,
+    /// [`Report::seq`].
+    pub seq: u64,
+}
+
 /// The state of a planned switchover. Level, not edge: repeated in every report.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
