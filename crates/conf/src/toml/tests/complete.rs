@@ -51,6 +51,7 @@ fn the_example_of_the_readme() {
         },
         timing: Timing::default(),
         announce: Announce::default(),
+        tie_breaker: None,
         control_group: None,
     };
     assert_eq!(parse("keepair.toml", text), Ok((expected, Vec::new())));
@@ -140,6 +141,7 @@ fn every_key_reaches_its_field() {
             boot_wait: Duration::from_secs(600),
         },
         announce: Announce { repeats: 1, interval: ms(17), refresh: Duration::from_secs(60) },
+        tie_breaker: None,
         control_group: Some("ops".to_owned()),
     };
     assert_eq!(config, expected);
