@@ -16,6 +16,7 @@ mod replay;
 mod router;
 mod run;
 mod store;
+mod tiebreaker;
 mod view;
 
 use std::path::{Path, PathBuf};

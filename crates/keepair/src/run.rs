@@ -99,8 +99,9 @@ pub(crate) fn run(
     .with_context(|| format!("UDP port {} for the peer's reports", config.peer_port))?;
     let announcer = Announcer::open(link.index).map_err(lacking)?;
     let (listener, _socket) = control::open(run_dir, group)?;
-    let mut instance = [0u8; 8];
-    rustix::rand::getrandom(&mut instance, rustix::rand::GetRandomFlags::empty())?;
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let unix_ms = u64::try_from(unix.as_millis()).unwrap_or(0);
+    let instance = store.next_instance(unix_ms)?;
     // Every thread inherits the mask: signals are this thread's alone.
     let mut signals = SigSet::empty();
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR2] {
@@ -131,14 +132,8 @@ pub(crate) fn run(
     if let Some(recorder) = recorder {
         reactor = reactor.watched_by(Box::new(recorder));
     }
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let remains = Remains {
-        instance: u64::from_ne_bytes(instance),
-        unix_ms: u64::try_from(unix.as_millis()).unwrap_or(0),
-        fence_left,
-        link_up: link.up && link.running,
-        persisted,
-    };
+    let remains =
+        Remains { instance, unix_ms, fence_left, link_up: link.up && link.running, persisted };
 
     let hub = Hub::default();
     let spawn = |name: &str| std::thread::Builder::new().name(name.to_owned());
