@@ -248,6 +248,7 @@ impl Config {
             redis_port: self.redis.port,
             timing: self.timing,
             announce: self.announce,
+            tie_breakers: self.tie_breaker.as_ref().map(TieBreaker::names).unwrap_or_default(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::event::Event;
 use crate::input::Persisted;
+use crate::tiebreaker::Ask;
 use crate::time::Time;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -58,6 +59,9 @@ pub enum Action {
     DisconnectRedis,
     /// Ask the local Redis. Answered by `Reply` or `Lost`.
     AskRedis(Query),
+    /// Ask the tie-breaker of this place in `Config::tie_breakers` for its vote, now and once: a request
+    /// that can't be sent is dropped. Answered by `Input::TieBreaker`, if at all.
+    AskTieBreaker(usize, Ask),
     /// Watch this process for its end; `ProcessStirred` when a thread of it ends.
     WatchProcess {
         /// INFO `process_id`.

@@ -73,6 +73,9 @@ pub struct Config {
     pub timing: Timing,
     /// How the network is told of a new owner.
     pub announce: Announce,
+    /// The third parties without which this machine does not serve alone, by their names for people.
+    /// They have one vote together, and give it by all giving it. Empty: there is none.
+    pub tie_breakers: Vec<String>,
 }
 
 /// Gratuitous ARP and unsolicited neighbour advertisements after a takeover.

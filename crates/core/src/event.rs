@@ -90,6 +90,25 @@ pub enum Event {
     PeerHeard(bool),
     /// The configuration was reloaded.
     Reloaded,
+    /// A tie-breaker can be asked.
+    TieBreakerMet {
+        /// Which.
+        name: String,
+    },
+    /// A tie-breaker can't be reached any more.
+    TieBreakerGone {
+        /// Which.
+        name: String,
+        /// Why.
+        why: String,
+    },
+    /// The operator let this machine begin alone (`true`), or the peer was heard since (`false`).
+    Solo(bool),
+    /// The operator said whose data is the pair's.
+    Accepted {
+        /// The machine's name.
+        whose: String,
+    },
 }
 
 /// The steps of a planned switchover.
@@ -128,6 +147,7 @@ impl Event {
             | Event::AddressInUse(_)
             | Event::Refused(_)
             | Event::PeerHeard(false)
+            | Event::TieBreakerGone { .. }
             | Event::Switchover(SwitchoverStep::Refused(_) | SwitchoverStep::CalledOff(_)) => {
                 Level::Warning
             }
@@ -192,6 +212,15 @@ impl fmt::Display for Event {
             Event::PeerHeard(true) => write!(f, "the peer's daemon is heard"),
             Event::PeerHeard(false) => write!(f, "the peer's daemon is silent"),
             Event::Reloaded => write!(f, "configuration reloaded"),
+            Event::TieBreakerMet { name } => write!(f, "tie-breaker {name}: reached"),
+            Event::TieBreakerGone { name, why } => {
+                write!(f, "tie-breaker {name} can't be reached: {why}")
+            }
+            Event::Solo(true) => write!(f, "may begin alone, as the operator said"),
+            Event::Solo(false) => write!(f, "not alone any more"),
+            Event::Accepted { whose } => {
+                write!(f, "the operator said that {whose} holds the pair's data")
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::action::Query;
 use crate::config::{Config, Generation, Vip};
+use crate::tiebreaker::Says;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -56,6 +57,8 @@ pub enum Input {
     Redis(RedisInput),
     /// An action the core waits for has succeeded or failed.
     ActionDone(Done, Result<(), Refused>),
+    /// A tie-breaker, by its place in `Config::tie_breakers`.
+    TieBreaker(usize, Says),
     /// The operator wants something.
     Operator(Operator),
 }
@@ -86,6 +89,8 @@ pub struct Persisted {
     pub run_id: Option<RunId>,
     /// This machine was the primary.
     pub primary: bool,
+    /// The operator let this machine begin alone, and the peer has not been heard since.
+    pub solo: bool,
 }
 
 /// Facts about the local Redis.
@@ -207,6 +212,14 @@ impl fmt::Display for Refused {
 pub enum Operator {
     /// Move the primary to the other machine.
     Switchover,
+    /// This machine may begin alone, without having heard the other one, until it hears it.
+    Solo,
+    /// Of two data sets that can't be compared, that of the local Redis (`true`) or of the peer's is
+    /// the pair's.
+    Accept {
+        /// The local one.
+        own: bool,
+    },
     /// Hand over if possible, leave the address, exit.
     Stop,
     /// A new configuration, already checked. The pair and the virtual router stay as they are.

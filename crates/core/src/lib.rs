@@ -24,6 +24,7 @@ pub mod status;
 pub mod tiebreaker;
 pub mod time;
 pub mod timeline;
+pub mod votes;
 pub mod vrrp;
 
 pub use action::{Action, Actions};

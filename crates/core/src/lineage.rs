@@ -18,6 +18,8 @@ pub struct Lineage {
     pub generation: Generation,
     /// Redis was not restarted since it reached that generation.
     pub vouched: bool,
+    /// The operator said that this is the pair's data.
+    pub accepted: bool,
     /// The ids and offsets.
     pub facts: RedisFacts,
 }
@@ -27,6 +29,7 @@ impl From<&Report> for Lineage {
         Lineage {
             generation: Generation(report.generation),
             vouched: report.vouched,
+            accepted: report.accepted,
             facts: report.redis.clone(),
         }
     }
@@ -68,8 +71,16 @@ impl Relation {
     }
 }
 
-/// Compares two machines' data, `mine` against `peer`'s.
+/// Compares two machines' data, `mine` against `peer`'s. Where nothing tells, the operator may have.
 pub fn compare(mine: &Lineage, peer: &Lineage) -> Relation {
+    match (compare_histories(mine, peer), mine.accepted, peer.accepted) {
+        (Relation::Unrelated, true, false) => Relation::Supersedes,
+        (Relation::Unrelated, false, true) => Relation::Superseded { own_tail_bytes: None },
+        (relation, ..) => relation,
+    }
+}
+
+fn compare_histories(mine: &Lineage, peer: &Lineage) -> Relation {
     let (m, p) = (&mine.facts, &peer.facts);
     if m.replid == p.replid && known(&m.replid) {
         let bytes = m.offset.saturating_sub(p.offset);

@@ -9,6 +9,7 @@
 //! `report` (what the peer and the operator are told).
 
 mod active;
+mod ballot;
 mod fitness;
 mod follow;
 mod report;
@@ -25,6 +26,7 @@ use crate::settings::Problems;
 use crate::status::Counters;
 use crate::time::Time;
 use crate::timeline::Timeline;
+use crate::votes::Votes;
 use crate::vrrp::{self, Drop, Timers};
 use active::{Active, Leave};
 use alloc::string::{String, ToString};
@@ -144,6 +146,14 @@ pub struct Node {
     doubtful_until: Time,
     /// Adverts of another Active router, without reports that would tell whose data is newer.
     conflict_since: Option<Time>,
+    /// With a tie-breaker only.
+    votes: Option<Votes>,
+    /// The kernel was asked to serve until then, and has not confirmed that it stopped.
+    served_until: Option<Time>,
+    /// The operator let this machine begin without having heard the peer.
+    solo: bool,
+    /// The operator said that the local data is the pair's.
+    accepted: bool,
 }
 
 impl Node {
@@ -199,6 +209,10 @@ impl Node {
             stalled_at: None,
             doubtful_until: now,
             conflict_since: None,
+            votes: None,
+            served_until: None,
+            solo: false,
+            accepted: false,
         }
     }
 
@@ -208,8 +222,9 @@ impl Node {
         if matches!(self.phase, Phase::Stopped) || matches!(self.phase, Phase::New) != is_start {
             return;
         }
+        let slept = now.since(self.handled_at);
         self.note_lateness(now, &input, out);
-        self.leave_if_stalled(now, out);
+        self.leave_if_stalled(now, slept, out);
         match input {
             Input::Started(remains) => {
                 self.stale_until = now;
@@ -219,11 +234,13 @@ impl Node {
                 if let Some(persisted) = remains.persisted {
                     self.generation = persisted.generation;
                     self.held_run_id = persisted.run_id;
+                    self.solo = persisted.solo;
                     self.persisted = Some(persisted);
                 }
                 let was_primary = remains.persisted.is_some_and(|persisted| persisted.primary);
                 let resume_until =
                     remains.fence_left.filter(|_| was_primary).map(|left| now + left);
+                self.begin_votes(now, resume_until);
                 if resume_until.is_none() {
                     out.push(Action::RemoveVips);
                     self.close_unseen_source(out);
@@ -249,6 +266,7 @@ impl Node {
             Input::VipClaimed { address, mac } => self.hear_claim(now, address, mac, out),
             Input::Redis(input) => self.hear_redis(now, input, out),
             Input::ActionDone(done, result) => self.action_done(now, done, result, out),
+            Input::TieBreaker(place, says) => self.hear_tie_breaker(now, place, says, out),
             Input::Operator(operator) => self.obey(now, operator, out),
         }
         self.advance(now, out);
@@ -272,6 +290,7 @@ impl Node {
             Phase::Starting { until, resume_until } => sooner(Some(resume_until.unwrap_or(*until))),
             Phase::TakingOver(takeover) => sooner(Some(takeover.deadline)),
             Phase::Active(active) => {
+                sooner(self.votes.as_ref().map(|_| active.fence_until()));
                 sooner(active.announce_at);
                 sooner(active.yielding.map(|(_, until)| until));
             }
@@ -310,6 +329,7 @@ impl Node {
         }
         self.advance_follow(now, out);
         self.persist_changes(now, out);
+        self.settle_votes(now);
         self.send_due_report(now, out);
     }
 
@@ -497,7 +517,10 @@ impl Node {
             })
         };
         match learned {
-            Ok(()) => self.consider_report(now, served, out),
+            Ok(()) => {
+                self.hear_votes(now, out);
+                self.consider_report(now, served, out);
+            }
             Err(drop) => self.drop_packet(drop, out),
         }
     }
@@ -515,6 +538,7 @@ impl Node {
             return;
         };
         self.peer_has_spoken = true;
+        self.end_solo(out);
         self.conflict_since = None;
         if let (Some(timeline), Some(leaving)) = (&mut self.timeline, &report.leaving) {
             timeline.learn(now, leaving);
@@ -656,6 +680,10 @@ impl Node {
                 self.leave_step_done(now, done, result, out);
             }
             Done::CloseFence => {
+                if result.is_ok() && !matches!(self.phase, Phase::Active(_) | Phase::TakingOver(_))
+                {
+                    self.served_until = None;
+                }
                 self.packets_held(now, &result, out);
                 let gate_open = result.is_err() && self.follow.source_closed();
                 let fence_open = result.is_err() && self.unheard_right.is_some_and(|at| now < at);
@@ -696,6 +724,8 @@ impl Node {
     fn obey(&mut self, now: Time, operator: Operator, out: &mut Actions) {
         match operator {
             Operator::Switchover => self.ask_switchover(now, out),
+            Operator::Solo => self.go_solo(out),
+            Operator::Accept { own } => self.accept(own, out),
             Operator::Stop => self.begin_stop(now, out),
             Operator::Reload(config) => self.reload(now, *config, out),
         }
@@ -704,6 +734,7 @@ impl Node {
     fn reload(&mut self, now: Time, config: Config, out: &mut Actions) {
         let vips_changed = !same_vips(&self.config.vips, &config.vips);
         self.config = config;
+        self.reload_votes(now);
         if let Phase::Active(active) = &self.phase {
             // With a shorter interval the peer's patience is shorter from the next advert on: the
             // right first, then the advert. With a longer one it is the other way round.
@@ -732,6 +763,7 @@ impl Node {
             generation: self.generation,
             run_id: self.held_run_id,
             primary: matches!(self.phase, Phase::Active(_)),
+            solo: self.solo,
         };
         if self.persisted != Some(current) {
             self.persisted = Some(current);

@@ -21,6 +21,7 @@ use keepair_linux::reactor::{Mailbox, Reactor, Request};
 use keepair_linux::realtime::{self, Wake};
 use keepair_linux::redis::Redis;
 use keepair_linux::rtnl::{Monitor, Rtnl};
+use keepair_linux::tiebreaker::{Tell, TieBreakers};
 use keepair_linux::vrrp_socket::{VrrpSocket, VrrpSocketSpec};
 use nix::sys::signal::{SigSet, Signal};
 use rustix::thread::CapabilitySet;
@@ -32,6 +33,7 @@ use crate::notes::{self, Hub};
 use crate::operate;
 use crate::record;
 use crate::store::{self, Store};
+use crate::tiebreaker;
 
 /// Real-time priority of the thread that sends adverts: above ordinary programs, below the
 /// kernel's own threads (50).
@@ -73,6 +75,7 @@ pub(crate) fn run(
         anyhow!("there is no interface `{}`; `ip link` lists those there are", config.interface)
     })?;
     let redis_access = access::load(&config, me)?;
+    let breakers = tiebreaker::load(&config, me)?;
     let recording =
         recording.map(|(path, size_bytes)| record::open(path, size_bytes)).transpose()?;
 
@@ -112,11 +115,15 @@ pub(crate) fn run(
     // Last: a start that fails leaves no rule behind.
     let mut fence = Fence::install(fence_spec(&core_config)).map_err(lacking)?;
     let fence_left = fence.remaining()?;
+    let told = mailbox.clone();
+    let tell: Tell =
+        Arc::new(move |place, says| told.put(Request::TieBreaker(place, says)).is_ok());
     let executor = Executor::new(keepair_linux::executor::Parts {
         vrrp,
         peer,
         announcer,
         redis: Redis::new(redis_access),
+        tie_breakers: TieBreakers::start(breakers, &tell)?,
         config: core_config.clone(),
         rtnl,
         fence,
@@ -206,12 +213,13 @@ fn reload((file, config_id): (&Path, Option<&str>), old: &Config, me: usize, mai
                 config.interface.clone(),
                 config.members.clone().map(|member| (member.name, member.address)),
                 (config.peer_port, config.unicast),
+                config.tie_breaker.clone(),
             )
         };
         if fixed(&new) != fixed(old) {
             bail!(
-                "the virtual router id, the interface, the nodes, unicast and the peer port can't \
-                 change while running; restart keepair, the standby first"
+                "the virtual router id, the interface, the nodes, unicast, the peer port and the \
+                 tie-breakers can't change while running; restart keepair, the standby first"
             );
         }
         let access = access::load(&new, me)?;

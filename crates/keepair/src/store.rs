@@ -102,6 +102,8 @@ impl Store {
                     id => Some(id.as_str()?.parse().ok()?),
                 },
                 primary: v.get("primary")?.as_bool()?,
+                // Files of a version without it say nothing of it.
+                solo: v.get("solo").is_some_and(|solo| solo == true),
             })
         });
         match parsed {
@@ -123,6 +125,7 @@ impl Store {
             "generation": persisted.generation.0,
             "run_id": persisted.run_id.map(|id| id.to_string()),
             "primary": persisted.primary,
+            "solo": persisted.solo,
         });
         replace(&self.path, &text.to_string())
     }

@@ -222,6 +222,7 @@ fn forged(did: &[&str]) -> Vec<u8> {
         redis_port: 6379,
         timing: Timing::default(),
         announce: Announce::default(),
+        tie_breakers: Vec::new(),
     };
     let node = Node::new(config, Time(0));
     let mut encoder = Encoder::default();

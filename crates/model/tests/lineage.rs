@@ -12,6 +12,7 @@ fn id(id: u8) -> [u8; 20] {
 fn to_core(lineage: &Lineage) -> core::Lineage {
     let facts = &lineage.facts;
     core::Lineage {
+        accepted: false,
         generation: Generation(lineage.generation.into()),
         vouched: lineage.vouched,
         facts: RedisFacts {

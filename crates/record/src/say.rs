@@ -7,6 +7,7 @@ use keepair_core::Input;
 use keepair_core::action::{Action, Query};
 use keepair_core::config::Config;
 use keepair_core::input::{Done, Lost, Operator, RedisInput, Remains, Reply};
+use keepair_core::tiebreaker::Says;
 use keepair_core::time::Time;
 use keepair_core::vrrp;
 use keepair_wire::info::{Info, LinkStatus, Role};
@@ -41,6 +42,21 @@ pub fn input(config: &Config, input: &Input) -> String {
         Input::Redis(input) => redis(input),
         Input::ActionDone(what, Ok(())) => format!("done: {}", done(*what)),
         Input::ActionDone(what, Err(why)) => format!("refused: {}: {why}", done(*what)),
+        Input::TieBreaker(place, says) => {
+            let name = config.tie_breakers.get(*place).map_or("of another configuration", |n| n);
+            let says = match says {
+                Says::Met(_) => "is reached".to_owned(),
+                Says::Granted(stamp) => format!("stands by this machine, stamp {}", stamp.seq),
+                Says::Refused(stamp) => format!("stands by the peer, stamp {}", stamp.seq),
+                Says::Gone(why) => format!("can't be reached: {why}"),
+            };
+            format!("tie-breaker {name} {says}")
+        }
+        Input::Operator(Operator::Solo) => "the operator lets this machine begin alone".to_owned(),
+        Input::Operator(Operator::Accept { own }) => {
+            let whose = if *own { config.own() } else { config.peer() };
+            format!("the operator says that {} holds the pair's data", whose.name)
+        }
         Input::Operator(Operator::Switchover) => "the operator asks for a switchover".to_owned(),
         Input::Operator(Operator::Stop) => "the daemon is told to stop".to_owned(),
         Input::Operator(Operator::Reload(_)) => "a new configuration".to_owned(),
@@ -199,6 +215,9 @@ pub fn action(now: Time, action: &Action) -> String {
         Action::LookAtProcess => "look at Redis's process".to_owned(),
         Action::Persist(kept) => format!("keep generation {}", kept.generation.0),
         Action::Tell(event) => format!("say \"{event}\""),
+        Action::AskTieBreaker(place, ask) => {
+            format!("ask tie-breaker {place} for its vote, stamp {}", ask.stamp.seq)
+        }
         Action::Exit => "exit".to_owned(),
     }
 }
@@ -233,6 +252,7 @@ pub fn name(action: &Action) -> &'static str {
         Action::LookAtProcess => "LookAtProcess",
         Action::Persist(_) => "Persist",
         Action::Tell(_) => "Tell",
+        Action::AskTieBreaker(..) => "AskTieBreaker",
         Action::Exit => "Exit",
     }
 }

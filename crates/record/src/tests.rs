@@ -44,6 +44,7 @@ fn config() -> Config {
         redis_port: 6379,
         timing: Timing::default(),
         announce: Announce::default(),
+        tie_breakers: Vec::new(),
     }
 }
 
@@ -103,6 +104,7 @@ fn every_input() -> Vec<Input> {
         generation: Generation(u64::MAX),
         run_id: Some(RunId([0xff; 20])),
         primary: true,
+        solo: false,
     };
     let settings = Settings {
         requirepass: Some(true),
@@ -171,6 +173,12 @@ fn every_input() -> Vec<Input> {
         Input::ActionDone(Done::Persist, Err(failed())),
         Input::Operator(Operator::Switchover),
         Input::Operator(Operator::Stop),
+        Input::Operator(Operator::Solo),
+        Input::Operator(Operator::Accept { own: true }),
+        Input::TieBreaker(0, Says::Met([3; 20])),
+        Input::TieBreaker(1, Says::Granted(Stamp { instance: 1 << 50, seq: 3 })),
+        Input::TieBreaker(1, Says::Refused(Stamp { instance: 1 << 50, seq: 4 })),
+        Input::TieBreaker(0, Says::Gone("refused".to_owned())),
         Input::Operator(Operator::Reload(Box::new(config()))),
     ]
 }
@@ -200,6 +208,9 @@ fn kind(input: &Input) -> &'static str {
         Input::ActionDone(_, Err(Refused::Failed(_))) => "Done.Failed",
         Input::Operator(Operator::Switchover) => "Switchover",
         Input::Operator(Operator::Stop) => "Stop",
+        Input::Operator(Operator::Solo) => "Solo",
+        Input::Operator(Operator::Accept { .. }) => "Accept",
+        Input::TieBreaker(..) => "TieBreaker",
         Input::Operator(Operator::Reload(_)) => "Reload",
     }
 }
@@ -435,6 +446,9 @@ fn report(seq: u64) -> Report {
         handshake: Handshake::default(),
         failover: None,
         reason: "ready to take over".to_owned(),
+        accepted: false,
+        void: None,
+        vote: None,
     }
 }
 

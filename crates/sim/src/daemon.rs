@@ -164,8 +164,11 @@ impl Daemon {
 
 impl World {
     pub(crate) fn start_daemon(&mut self, id: HostId) {
-        let instance = self.rng.bits();
+        // Drawn, so that older seeds mean what they meant.
+        let _ = self.rng.bits();
         let now = self.now;
+        self.instance = (self.instance + 1).max(1_790_000_000_000 + now.0 / 1000);
+        let instance = self.instance;
         let host = &mut self.hosts[id];
         if !host.powered || host.daemon.state != State::Absent {
             return;
@@ -193,6 +196,7 @@ impl World {
         };
         let (run, at) = (host.daemon.run, now + LOOK);
         self.schedule(at, Event::DaemonTurns { host: id, run });
+        self.meet_arbiters(id);
     }
 
     pub(crate) fn kill_daemon(&mut self, id: HostId) {

@@ -48,9 +48,15 @@ pub(crate) fn input(sum: &mut Sum, input: &Input) {
                 text(sum, refused);
             }
         }
+        Input::TieBreaker(place, says) => {
+            sum.word(11 | (*place as u64) << 8);
+            text(sum, &format_args!("{says:?}"));
+        }
         Input::Operator(operator) => {
             sum.word(10);
             match operator {
+                Operator::Solo => sum.word(3),
+                Operator::Accept { own } => sum.word(4 | u64::from(*own) << 8),
                 Operator::Switchover => sum.word(1),
                 Operator::Stop => sum.word(2),
                 Operator::Reload(config) => text(sum, &format_args!("{config:?}")),
@@ -147,6 +153,13 @@ pub(crate) fn action(sum: &mut Sum, action: &Action) {
         Action::Persist(kept) => persisted(sum, Some(kept)),
         Action::Tell(event) => text(sum, event),
         Action::Exit => sum.word(52),
+        Action::AskTieBreaker(place, ask) => {
+            sum.word(53 | (*place as u64) << 8);
+            for stamp in [ask.stamp, ask.over] {
+                sum.word(stamp.instance);
+                sum.word(stamp.seq);
+            }
+        }
     }
 }
 

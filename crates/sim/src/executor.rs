@@ -75,6 +75,10 @@ impl World {
                 self.send_report(id, report);
                 None
             }
+            Action::AskTieBreaker(place, ask) => {
+                self.ask_arbiter(id, *place, *ask);
+                None
+            }
             Action::ConnectRedis { .. } => {
                 self.connect_redis(id);
                 None

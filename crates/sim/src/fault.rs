@@ -2,6 +2,7 @@
 
 mod apply;
 
+use crate::arbiter::Trouble;
 use crate::daemon::Moment;
 use crate::host::{Disk, HostId};
 use crate::kernel::Netlink;
@@ -87,6 +88,8 @@ pub enum Fault {
     Cut(HostId, Vec<Traffic>),
     /// Clients do not reach that machine.
     CutClients(HostId),
+    /// Something is done to the tie-breakers.
+    Arbiters(Trouble),
     /// All cuts are mended.
     Mend,
     /// What happens to frames from now on.
@@ -160,6 +163,12 @@ impl fmt::Display for Fault {
             }
             Fault::Cut(h, kinds) => write!(f, "{kinds:?} from {h} to {} is cut", h.peer()),
             Fault::CutClients(h) => write!(f, "clients do not reach {h}"),
+            Fault::Arbiters(Trouble::Cut(h)) => write!(f, "the tie-breakers are cut off from {h}"),
+            Fault::Arbiters(Trouble::End) => write!(f, "the tie-breakers end"),
+            Fault::Arbiters(Trouble::Start) => {
+                write!(f, "the tie-breakers start, and know nothing")
+            }
+            Fault::Arbiters(Trouble::Mend) => write!(f, "the tie-breakers are well again"),
             Fault::Mend => write!(f, "no cuts any more"),
             Fault::Weather(weather) if *weather == Weather::default() => {
                 write!(f, "frames arrive again")

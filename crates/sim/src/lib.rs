@@ -9,7 +9,8 @@
 //! time, real sockets (`lab` has those).
 #![forbid(unsafe_code)]
 
-pub mod bridge;
+pub mod arbiter;
+mod bridge;
 pub mod checkers;
 pub mod client;
 pub mod clock;

@@ -12,6 +12,9 @@ use std::time::Duration;
 pub const VIPS: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(10, 0, 0, 100)), IpAddr::V4(Ipv4Addr::new(10, 0, 0, 101))];
 
+/// Drawn from a stream of its own: the rest of a seed is the same with and without.
+const TIE_BREAKERS: u64 = 0x6172_6269_7465_7273;
+
 /// Times between two adverts; those that make runs long are seldom drawn.
 const ADVERTS_MS: [u64; 16] =
     [10, 50, 50, 100, 100, 100, 100, 100, 100, 100, 100, 200, 250, 250, 1_000, 1_000];
@@ -39,6 +42,8 @@ pub struct Options {
     pub clock_ppm: [i64; 2],
     /// There is another virtual router on the network, and worse.
     pub neighbour: bool,
+    /// How many tie-breakers there are.
+    pub tie_breakers: usize,
     /// How Redis is set up, on both machines.
     pub redis: Setup,
 }
@@ -57,6 +62,7 @@ impl Options {
             latency_us: (50, 300),
             clock_ppm: [0, 0],
             neighbour: false,
+            tie_breakers: 0,
             redis: Setup::default(),
         }
     }
@@ -87,6 +93,7 @@ impl Options {
             latency_us: (50, latency_max),
             clock_ppm,
             neighbour: rng.chance(150),
+            tie_breakers: *Rng::new(seed ^ TIE_BREAKERS).pick(&[0, 0, 0, 1, 1, 2]),
             redis: Setup {
                 transfer: ms(rng.between(1, 800)),
                 version,
@@ -118,6 +125,7 @@ impl Options {
             redis_port: 6379,
             timing: Timing::default(),
             announce: Announce::default(),
+            tie_breakers: (0..self.tie_breakers).map(|n| format!("third {n}")).collect(),
         }
     }
 }
@@ -127,11 +135,12 @@ impl fmt::Display for Options {
         let yes = |word: &'static str, is: bool| if is { word } else { "" };
         write!(
             f,
-            "adverts every {:?}{}{}, priorities {}/{}, clocks gain {}/{} us a second, a write every \
+            "adverts every {:?}{}{}, {} tie-breakers, priorities {}/{}, clocks gain {}/{} us a second, a write every \
              {:?}, frames take {}-{} us{}, {}",
             self.advert_interval,
             yes(", unicast", self.unicast),
             yes(", preempt", self.preempt),
+            self.tie_breakers,
             self.priorities[0],
             self.priorities[1],
             self.clock_ppm[0],

@@ -34,6 +34,11 @@ pub const FAULTS: &[(&str, Script)] = &[
         story.plans(ms(2), Fault::StartRedis(A, Boot::Empty));
     }),
     ("unplug", |story| {
+        // The lab's machine has a client of its own, which goes on for a moment.
+        story.happens(Fault::WriteLocally(A, ms(7_000)));
+        // Its next write is on its way when the cable goes, or comes before the notice, or after.
+        let early = Duration::from_micros(story.world.options.seed % 40 * 50);
+        story.wait(ms(100).saturating_sub(early));
         story.happens(Fault::Unplug(A));
         story.wait(ms(6_000));
         story.happens(Fault::Plug(A));

@@ -29,6 +29,7 @@ situations! {
     TookOverStalled "the standby took over after a daemon had not run for long",
     TookOverSuperseded "the newer data took over from the older",
     TookOverLocalFault "the standby took over because the kernel refused",
+    TookOverVotesMissing "the standby took over from a machine that lost its votes",
     TookOverColdStart "a machine took over at a cold start",
     Adopted "a running primary was adopted",
     WorkTakenUp "a daemon took up the work of an earlier run",

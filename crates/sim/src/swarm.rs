@@ -112,6 +112,13 @@ impl Plan {
         if kinds.is_empty() {
             kinds.push(*rng.pick(&Kind::ALL));
         }
+        if options.tie_breakers > 0 {
+            let mut own = Rng::new(seed ^ 0x7468_6972_6473);
+            kinds.extend(Kind::THIRD.into_iter().filter(|_| own.chance(500)));
+            if own.chance(500) && !kinds.contains(&Kind::Partition) {
+                kinds.push(Kind::Partition);
+            }
+        }
         let primary = *rng.pick(&HostId::BOTH);
         let switchovers = rng.chance(300);
         let pause_ms = match style {

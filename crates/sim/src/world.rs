@@ -4,6 +4,7 @@
 //! reads a real clock. What happens in a machine whose processor stands still waits until it goes
 //! on. Not here: what an event does, which is told next to what it concerns.
 
+use crate::arbiter::Arbiter;
 use crate::bridge::ArpCache;
 use crate::checkers::{Checkers, Fact, Violation};
 use crate::client::Client;
@@ -22,6 +23,7 @@ use core::fmt;
 use keepair_core::Input;
 use keepair_core::event::Event as Told;
 use keepair_core::input::{Persisted, Refused};
+use keepair_core::tiebreaker::{Ask, Run};
 use keepair_core::time::Time;
 use keepair_wire::peer::Cause;
 use std::time::Duration;
@@ -49,6 +51,10 @@ pub(crate) enum Event {
     Frame { from: HostId, traffic: Traffic, timely: bool, input: Box<Input> },
     /// Somebody else's advert is due.
     NeighbourSpeaks,
+    /// A daemon tries to connect to a tie-breaker.
+    ArbiterDialled { host: HostId, place: usize, run: u64 },
+    /// A request arrives at a tie-breaker.
+    ArbiterHears { host: HostId, place: usize, met: Run, ask: Ask, sent_at: Time },
     /// The client hears who has the address.
     ArpHeard { host: HostId, unasked: bool },
     /// A replica's attempt to connect arrives.
@@ -95,6 +101,7 @@ impl Event {
             | Event::RedisMessage { host, .. }
             | Event::RedisIdle { host }
             | Event::SocketsClose { host, .. }
+            | Event::ArbiterDialled { host, .. }
             | Event::LocalWrites { host } => Place::Inside(*host),
             Event::Frame { from, .. } => Place::FromOutside(from.peer()),
             Event::ClientArrives { host, .. } => Place::FromOutside(*host),
@@ -114,6 +121,11 @@ pub struct World {
     pub hosts: PerHost<Host>,
     /// Between them.
     pub network: Network,
+    /// Third parties.
+    pub arbiters: Vec<Arbiter>,
+    pub(crate) arbiter_rng: Rng,
+    /// The last number a start of a daemon was given.
+    pub(crate) instance: u64,
     /// Who writes.
     pub client: Client,
     /// What is told.
@@ -143,11 +155,16 @@ impl World {
         };
         let hosts = PerHost([host(HostId::A), host(HostId::B)]);
         let checkers = Checkers::all();
+        let mut arbiter_rng = Rng::new(options.seed ^ 0x7469_6562_7265_616b);
+        let arbiters = (0..options.tie_breakers).map(|_| Arbiter::new(&mut arbiter_rng)).collect();
         let sure_for = Duration::from_millis(rng.between(15_000, 45_000));
         World {
             now: Time(0),
             hosts,
             network: Network::new(options.latency_us),
+            arbiters,
+            arbiter_rng,
+            instance: 0,
             client: Client::new(ArpCache::new(sure_for)),
             trace: Trace::default(),
             told: Vec::new(),
@@ -202,6 +219,7 @@ impl World {
         let drawn = self.rng.position();
         self.trace.sum().word(at.0);
         self.trace.sum().word(drawn);
+        self.trace.sum().word(self.arbiter_rng.position());
         if let Some(event) = self.unless_frozen(event) {
             self.happens(event);
         }
@@ -249,6 +267,10 @@ impl World {
             Event::SocketsClose { host, run } => self.sockets_close(host, run),
             Event::Frame { from, traffic, timely, input } => {
                 self.frame_comes(from, traffic, timely, *input);
+            }
+            Event::ArbiterDialled { host, place, run } => self.arbiter_dialled(host, place, run),
+            Event::ArbiterHears { host, place, met, ask, sent_at } => {
+                self.arbiter_hears(host, place, (met, ask, sent_at));
             }
             Event::ArpHeard { host, unasked } => self.arp_heard(host, unasked),
             Event::DialArrives { from, conn, wanted } => self.dial_arrives(from, conn, wanted),

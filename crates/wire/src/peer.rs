@@ -118,6 +118,8 @@ coded_enum! {
         ColdStart = 9 "cold-start",
         /// A running primary was found and taken over as it was.
         Adopted = 10 "adopted",
+        /// Neither the peer nor the tie-breaker stood by this machine any more.
+        VotesMissing = 11 "votes-missing",
     }
 }
 
@@ -257,6 +259,8 @@ pub struct Report {
     pub vouched: bool,
     /// Its kernel serves the address, or may still serve it for a while.
     pub may_serve: bool,
+    /// The operator said that its data is the pair's, and the peer's is not wanted.
+    pub accepted: bool,
     /// What its Redis holds.
     pub redis: RedisFacts,
     /// Set for a while after it left the address.
@@ -267,9 +271,23 @@ pub struct Report {
     pub failover: Option<Failover>,
     /// Why it is in this state, for people.
     pub reason: String,
+    /// Stamps of this machine up to here give it no right any more. Only with a tie-breaker.
+    pub void: Option<Stamp>,
+    /// The stamp of the receiver that this machine votes for. Only with a tie-breaker.
+    pub vote: Option<Stamp>,
 }
 
 impl Report {
+    /// Names this report among all of its machine.
+    pub fn stamp(&self) -> Stamp {
+        Stamp { instance: self.instance, seq: self.seq }
+    }
+
+    /// The machine serves, or is about to.
+    pub fn wants(&self) -> bool {
+        matches!(self.state, State::Active | State::TakingOver)
+    }
+
     /// The datagram.
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer(Vec::with_capacity(256));
@@ -279,7 +297,7 @@ impl Report {
         w.u64(self.instance);
         w.u64(self.seq);
         w.u8(self.state as u8);
-        w.flags(&[self.fit, self.vouched, self.may_serve]);
+        w.flags(&[self.fit, self.vouched, self.may_serve, self.accepted]);
         w.u8(self.priority);
         w.u64(self.generation);
         let r = &self.redis;
@@ -321,6 +339,8 @@ impl Report {
         let reason = cut(&self.reason, REASON_LEN_MAX);
         w.u8(reason.len() as u8);
         w.bytes(reason.as_bytes());
+        w.stamp(self.void);
+        w.stamp(self.vote);
         w.0
     }
 
@@ -342,7 +362,7 @@ impl Report {
         let instance = r.u64()?;
         let seq = r.u64()?;
         let state = State::from_code(r.u8()?).ok_or(ParseError::Field("state"))?;
-        let [fit, vouched, may_serve, ..] = r.flags()?;
+        let [fit, vouched, may_serve, accepted, ..] = r.flags()?;
         let priority = r.u8()?;
         let generation = r.u64()?;
         let [reachable, primary, link_up, syncing, empty, valkey, given_up, unused] = r.flags()?;
@@ -376,6 +396,7 @@ impl Report {
             .chars()
             .map(|c| if c.is_control() { ' ' } else { c })
             .collect();
+        let (void, vote) = (r.stamp("void")?, r.stamp("vote")?);
         Ok(Report {
             vrid,
             instance,
@@ -386,11 +407,14 @@ impl Report {
             generation,
             vouched,
             may_serve,
+            accepted,
             redis,
             leaving,
             handshake,
             failover,
             reason,
+            void,
+            vote,
         })
     }
 }
@@ -421,6 +445,13 @@ impl Writer {
     }
     fn i64(&mut self, value: i64) {
         self.bytes(&value.to_be_bytes());
+    }
+    fn stamp(&mut self, stamp: Option<Stamp>) {
+        self.u8(u8::from(stamp.is_some()));
+        if let Some(stamp) = stamp {
+            self.u64(stamp.instance);
+            self.u64(stamp.seq);
+        }
     }
     fn flags(&mut self, flags: &[bool]) {
         self.u8(flags.iter().enumerate().fold(0, |bits, (i, on)| bits | (u8::from(*on) << i)));
@@ -460,6 +491,13 @@ impl<'a> Reader<'a> {
             1 => Ok(true),
             _ => Err(ParseError::Field(field)),
         }
+    }
+    /// A format without these fields ends before them.
+    fn stamp(&mut self, field: &'static str) -> Result<Option<Stamp>, ParseError> {
+        if self.0.is_empty() || !self.present(field)? {
+            return Ok(None);
+        }
+        Ok(Some(Stamp { instance: self.u64()?, seq: self.u64()? }))
     }
     fn failover(&mut self) -> Result<Failover, ParseError> {
         let cause = Cause::from_code(self.u8()?).ok_or(ParseError::Field("failover.cause"))?;

@@ -4,6 +4,7 @@ use super::*;
 /// A lineage: id, second id, offset of the fork, offset, generation.
 fn history(id: u8, id2: u8, second: i64, offset: i64, generation: u64) -> Lineage {
     Lineage {
+        accepted: false,
         generation: Generation(generation),
         vouched: true,
         facts: RedisFacts {

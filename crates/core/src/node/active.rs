@@ -97,11 +97,16 @@ impl Node {
 
     /// The kernel goes on serving the address for as long as the peer waits after an advert sent now.
     pub(super) fn renew_fence(&mut self, now: Time, out: &mut Actions) {
-        let until = now + self.fence_life();
+        let Some(until) = self.right_end(now) else { return };
         let Phase::Active(active) = &mut self.phase else { return };
+        // With votes it is they that renew the right, not the adverts.
+        if self.votes.is_some() && until <= active.fence_until {
+            return;
+        }
         active.fence_until = until;
         if !active.fence_held {
             active.renewal_asked_at = now;
+            self.served_until = Some(until);
             out.push(Action::RenewFence(until));
         }
     }
@@ -164,9 +169,10 @@ impl Node {
 
     /// Opens the fence of an address that is held.
     pub(super) fn reopen_fence(&mut self, now: Time, out: &mut Actions) {
-        let until = now + self.fence_life();
+        let Some(until) = self.right_end(now) else { return };
         if let Phase::Active(active) = &mut self.phase {
             active.fence_until = until;
+            self.served_until = Some(until);
             out.push(Action::OpenFence(until));
         }
     }
@@ -180,6 +186,7 @@ impl Node {
             // Somebody flushed the rules. Adverts have kept their time, so the right is still ours.
             Refused::Failed(_) if !active.reopened => {
                 active.reopened = true;
+                self.served_until = Some(active.fence_until);
                 out.push(Action::OpenFence(active.fence_until));
             }
             Refused::Failed(_) => self.leave(now, Cause::LocalFault, out),
@@ -256,10 +263,14 @@ impl Node {
 
     /// This daemon did not run for longer than the kernel served the address: the right is gone,
     /// and somebody else may have it. Listen before doing anything else.
-    pub(super) fn leave_if_stalled(&mut self, now: Time, out: &mut Actions) {
-        if let Phase::Active(active) = &self.phase
-            && now > active.fence_until
-        {
+    ///
+    /// With votes a right also ends because nobody renewed it while the daemon ran.
+    pub(super) fn leave_if_stalled(&mut self, now: Time, slept: Duration, out: &mut Actions) {
+        let Phase::Active(active) = &self.phase else { return };
+        let awake = self.votes.is_some() && slept <= self.config.advert_interval * 2;
+        if awake && now >= active.fence_until {
+            self.leave(now, Cause::VotesMissing, out);
+        } else if now > active.fence_until {
             self.leave(now, Cause::Stalled, out);
         }
     }
@@ -433,6 +444,9 @@ impl Node {
                 let passed = now.since(leave.noticed_at).as_micros();
                 let noticed_ago_us = u32::try_from(passed).unwrap_or(u32::MAX);
                 self.leaving = Some((Leaving { cause, noticed_ago_us, fenced_ago_us: 0 }, now));
+                // Nothing here serves any more: the farewell's report gives this machine's vote away.
+                self.served_until = None;
+                self.settle_votes(now);
                 self.farewell(now, out);
                 // The peer is told only now, however long the kernel refused: it goes first.
                 if let Some(at) = &mut self.timers.active_down_at {

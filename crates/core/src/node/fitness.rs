@@ -39,15 +39,8 @@ impl Node {
             return Err("Redis is loading or receiving its data".to_string());
         }
         let primary = self.monitor.is_primary();
-        // A machine promotes nothing on its own say-so: the other may have been promoted while this
-        // one could not hear it. A primary that nobody ever took over from may go on.
-        if !self.peer_has_spoken && (self.left_to_peer || !primary) {
-            let peer = &self.config.peer().name;
-            return Err(format!(
-                "has not heard {peer}, which may hold newer data; if it is lost for good, make this \
-                 Redis the primary by hand: redis-cli REPLICAOF NO ONE"
-            ));
-        }
+        self.check_not_alone()?;
+        self.check_not_left_behind()?;
         // Until it says otherwise, or its data is here again: its daemon may have died with writes
         // acknowledged that only its Redis holds.
         let took_over = self.peer.report.as_ref().is_some_and(|report| match report.state {
@@ -161,7 +154,12 @@ impl Node {
         // before it gives way.
         facts.unused &=
             self.state() == State::Active || self.monitor.info_answered >= self.quiet_info;
-        Lineage { generation: self.generation, vouched: self.vouched(), facts }
+        Lineage {
+            generation: self.generation,
+            vouched: self.vouched(),
+            accepted: self.accepted,
+            facts,
+        }
     }
 
     /// What the local Redis holds.

@@ -44,6 +44,8 @@ pub(super) struct Follow {
     rejoining: Option<Held>,
     source_closed: bool,
     by_hand: ByHand,
+    /// The operator said that the peer's data is the pair's.
+    accepts_peer: bool,
 }
 
 /// Whether somebody else made the local Redis a replica.
@@ -78,6 +80,11 @@ impl Follow {
     /// New replicas are refused.
     pub(super) fn source_closed(&self) -> bool {
         self.source_closed
+    }
+
+    /// The peer's data may replace the local data, whatever it is.
+    pub(super) fn give_up(&mut self) {
+        self.accepts_peer = true;
     }
 
     /// The command is on its way.
@@ -119,7 +126,7 @@ impl Node {
         // would have to throw away.
         let cut_off = !self.link_up && self.left_to_peer && self.monitor.is_primary();
         let superseded = || self.relation().is_some_and(Relation::may_follow);
-        if !(cut_off || peer_serves && superseded()) {
+        if !(cut_off || peer_serves && (self.follow.accepts_peer || superseded())) {
             return;
         }
         self.follow.asked_at = Some(now);
@@ -132,6 +139,7 @@ impl Node {
     pub(super) fn note_given_up(&mut self) {
         let replica = self.replicates_from_peer();
         let in_step = replica && self.monitor.link_up();
+        self.follow.accepts_peer &= !in_step;
         self.follow.by_hand = match self.follow.by_hand {
             _ if self.monitor.is_primary() => ByHand::Primary,
             _ if in_step => ByHand::No,
@@ -142,7 +150,7 @@ impl Node {
 
     /// Somebody made the local Redis, which was a primary, the peer's replica.
     pub(super) fn given_up(&self) -> bool {
-        self.follow.by_hand == ByHand::GivenUp
+        self.follow.by_hand == ByHand::GivenUp || self.follow.accepts_peer
     }
 
     fn relation(&self) -> Option<Relation> {

@@ -24,6 +24,7 @@ impl Node {
             Phase::Starting { resume_until, .. } => resume_until.is_some_and(|until| now < until),
             _ => false,
         };
+        let (void, vote) = self.votes.as_ref().map_or((None, None), |votes| votes.words());
         Report {
             vrid: self.config.vrid.0,
             instance: self.instance,
@@ -41,6 +42,9 @@ impl Node {
             handshake: self.handshake(),
             failover: self.failover.clone(),
             reason: self.reason.clone(),
+            accepted: self.accepted,
+            void,
+            vote,
         }
     }
 
@@ -56,6 +60,7 @@ impl Node {
         self.report_dirty = false;
         self.report_at = now + self.config.advert_interval;
         let report = self.report(now);
+        self.ask_for_votes(now, &report, out);
         out.push(Action::SendReport(report));
     }
 

@@ -34,6 +34,8 @@ const IN_USE_FOR: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Step {
+    /// For a right to serve, where there is a tie-breaker; `promoted`: Redis is a primary already.
+    Voting { promoted: bool },
     /// For answers to duplicate-address probes.
     Probing { rounds_left: u32 },
     /// For every received byte to be applied, as told by INFO asked after the takeover began.
@@ -63,9 +65,15 @@ pub(super) struct Takeover {
 }
 
 impl Takeover {
+    /// The kernel was asked to serve.
+    pub(super) fn may_be_open(&self) -> bool {
+        matches!(self.step, Step::Fencing | Step::Claiming)
+    }
+
     /// For people.
     pub(super) fn step_name(&self) -> &'static str {
         match self.step {
+            Step::Voting { .. } => "waiting for a vote",
             Step::Probing { .. } => "probing",
             Step::Draining { .. } => "draining",
             Step::Promoting => "promoting",
@@ -101,6 +109,10 @@ impl Node {
             self.timers.active_down_at = Some(now + interval * 2);
             return;
         }
+        if let Some(bound) = self.bound(now) {
+            self.timers.active_down_at = Some(bound);
+            return;
+        }
         let cause = if self.peer.advert_at.is_some() {
             Cause::PeerSilent
         } else if self.peer.was_active {
@@ -120,6 +132,11 @@ impl Node {
 
     /// The peer left the address and said so.
     pub(super) fn take_over_from_leaver(&mut self, now: Time, out: &mut Actions) {
+        if let Some(bound) = self.bound(now) {
+            // Its report, which gives its vote with it, was lost.
+            self.timers.active_down_at = Some(bound);
+            return;
+        }
         let leaving = self.peer.fresh(now).and_then(|report| report.leaving);
         let cause = leaving.map_or(Cause::DaemonStopping, |leaving| leaving.cause);
         self.begin_takeover(now, cause, now, out);
@@ -148,10 +165,53 @@ impl Node {
             fence_until: now,
         };
         self.enter(Phase::TakingOver(takeover), format!("taking over: {cause}"), out);
+        if self.right_end(now).is_none() {
+            self.step(Step::Voting { promoted: false }, now + self.ask_again_after());
+        } else {
+            self.begin_probing(now, out);
+        }
+    }
+
+    fn begin_probing(&mut self, now: Time, out: &mut Actions) {
         if self.peer.was_active {
             self.after_probing(now, out);
         } else {
+            self.step(Step::Probing { rounds_left: PROBE_ROUNDS - 1 }, now + PROBE_WAIT);
             out.push(Action::Probe);
+        }
+    }
+
+    /// Somebody stands by this machine.
+    pub(super) fn vote_came(&mut self, now: Time, out: &mut Actions) {
+        match &self.phase {
+            Phase::TakingOver(Takeover { step: Step::Voting { promoted: false }, .. }) => {
+                self.begin_probing(now, out);
+            }
+            Phase::TakingOver(Takeover { step: Step::Voting { promoted: true }, .. }) => {
+                self.claim(now, out);
+            }
+            _ => {}
+        }
+    }
+
+    fn ask_again_after(&self) -> Duration {
+        self.config.advert_interval / 4
+    }
+
+    /// A request, or its answer, may be lost.
+    fn ask_again(&mut self, now: Time, promoted: bool, out: &mut Actions) {
+        if let Err(reason) = self.fitness(now) {
+            self.timeline = None;
+            self.timers = Timers::default();
+            self.enter(Phase::Unfit, reason, out);
+            return;
+        }
+        self.step(Step::Voting { promoted }, now + self.ask_again_after());
+        self.report_dirty = true;
+        if now.since(self.takeover_began_at()) > self.config.advert_interval * 5 {
+            let missing = self.votes_missing();
+            let phase = self.phase.clone();
+            self.enter(phase, missing, out);
         }
     }
 
@@ -187,6 +247,7 @@ impl Node {
             return;
         }
         match takeover.step {
+            Step::Voting { promoted } => self.ask_again(now, promoted, out),
             Step::Probing { rounds_left: 0 } => {
                 out.push(Action::EndProbe);
                 self.after_probing(now, out);
@@ -367,7 +428,13 @@ impl Node {
 
     fn ask_fence(&mut self, now: Time, ask: fn(Time) -> Action, out: &mut Actions) {
         let deadline = now + self.config.timing.promote_timeout;
-        let fence_until = now + self.fence_life();
+        let Some(fence_until) = self.right_end(now) else {
+            // The votes ran out while Redis took its time.
+            self.step(Step::Voting { promoted: true }, now + self.ask_again_after());
+            self.report_dirty = true;
+            return;
+        };
+        self.served_until = Some(fence_until);
         if let Phase::TakingOver(takeover) = &mut self.phase {
             takeover.step = Step::Fencing;
             takeover.deadline = deadline;
@@ -420,6 +487,8 @@ impl Node {
         self.lingering = false;
         self.left = false;
         self.left_to_peer = false;
+        // Nobody knows more of the address than who holds it.
+        self.peer_has_spoken = true;
         self.peer.advert_at = None;
         let fence_until = match &self.phase {
             Phase::TakingOver(takeover) => takeover.fence_until,
@@ -460,7 +529,10 @@ impl Node {
         let Phase::TakingOver(takeover) = &self.phase else { return };
         let nothing_claimed = matches!(
             takeover.step,
-            Step::Probing { .. } | Step::Draining { .. } | Step::Verifying { .. }
+            Step::Voting { .. }
+                | Step::Probing { .. }
+                | Step::Draining { .. }
+                | Step::Verifying { .. }
         );
         if nothing_claimed {
             out.push(Action::EndProbe);

@@ -33,6 +33,7 @@ fn config() -> Config {
         redis_port: 6379,
         timing: Timing::default(),
         announce: Announce::default(),
+        tie_breakers: Vec::new(),
     }
 }
 
@@ -48,6 +49,13 @@ struct Bench {
 impl Bench {
     fn new() -> Bench {
         Bench::started(Remains { link_up: true, ..Remains::default() })
+    }
+
+    /// The operator has said that it may begin without the peer.
+    fn alone() -> Bench {
+        let mut bench = Bench::new();
+        bench.feed(Input::Operator(Operator::Solo));
+        bench
     }
 
     fn started(remains: Remains) -> Bench {
@@ -117,6 +125,17 @@ impl Bench {
             self.pass(1);
             self.answer(info);
         }
+    }
+
+    /// Lets time pass until the node is in a state, ten seconds at most.
+    fn until(&mut self, state: State, info: &Info) {
+        for _ in 0..10_000 {
+            if self.node.state() == state {
+                return;
+            }
+            self.pass_with(1, info);
+        }
+        panic!("{} instead of {state}: {}", self.node.state(), self.node.reason);
     }
 
     /// Answers the questions asked so far.
@@ -234,6 +253,9 @@ fn replica(id: u8) -> Info {
 
 fn peer_report(state: State, is_primary: bool, generation: u64) -> Report {
     Report {
+        accepted: false,
+        void: None,
+        vote: None,
         vrid: 51,
         instance: 9,
         seq: 0,

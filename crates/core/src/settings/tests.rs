@@ -21,6 +21,7 @@ fn config() -> Config {
         redis_port: 6379,
         timing: Timing::default(),
         announce: Announce::default(),
+        tie_breakers: Vec::new(),
     }
 }
 
@@ -120,6 +121,9 @@ fn a_problem_is_told_once_and_once_when_it_is_solved() {
 fn report(version: (u8, u8), valkey: bool, reachable: bool) -> Report {
     use keepair_wire::peer::{Handshake, RedisFacts, State};
     Report {
+        accepted: false,
+        void: None,
+        vote: None,
         vrid: 51,
         instance: 1,
         seq: 1,

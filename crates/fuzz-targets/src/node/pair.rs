@@ -49,6 +49,7 @@ pub(super) fn config(draw: &mut Draw<'_>) -> Config {
         redis_port: 6379,
         timing: Timing::default(),
         announce: Announce::default(),
+        tie_breakers: Vec::new(),
     };
     changed(&config, draw)
 }
@@ -87,6 +88,7 @@ pub(super) fn changed(config: &Config, draw: &mut Draw<'_>) -> Config {
         preempt: draw.flag(),
         timing: draw.pick(&[timing, hasty, Timing { boot_wait: ms(100), ..timing }]),
         announce: draw.pick(&[Announce::default(), announce, slow]),
+        tie_breakers: Vec::new(),
         ..config.clone()
     }
 }
@@ -98,6 +100,7 @@ pub(super) fn remains(draw: &mut Draw<'_>) -> Remains {
         generation: Generation(draw.pick(&[3, 0, 1, u64::MAX])),
         run_id: draw.pick(&[Some(RunId([7; 20])), None, Some(RunId([8; 20]))]),
         primary: draw.flag(),
+        solo: false,
     });
     let fence_left = draw.pick(&[ms(250), ms(1), ms(30), ms(10_000)]);
     Remains {
@@ -153,6 +156,9 @@ impl PeerDaemon {
                 handshake: Handshake::default(),
                 failover: None,
                 reason: "a fuzzed peer".to_owned(),
+                accepted: false,
+                void: None,
+                vote: None,
             },
             heard: None,
         }

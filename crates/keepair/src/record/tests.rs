@@ -52,6 +52,7 @@ fn config() -> Config {
         redis_port: 6379,
         timing: Timing::default(),
         announce: Announce::default(),
+        tie_breakers: Vec::new(),
     }
 }
 

@@ -68,6 +68,45 @@ pub fn is_from(advert: &Advert, number: u8) -> bool {
     }
 }
 
+/// What a master tells that hears a worse one.
+pub const RX_LOWER: &str = "MASTER_RX_LOWER_PRI";
+/// An advert is told of by then.
+const TOLD_WITHIN: Duration = Duration::from_millis(100);
+
+/// A machine that takes over and one that does not know of it yet may speak at the same moment. Each
+/// [`RX_LOWER`] must follow such an advert of the other, and there must be one advert for each.
+///
+/// # Errors
+/// Tells which was told without reason.
+pub fn crossed(seen: &[Seen], who: usize, instances: &[Instance]) -> Result<(), String> {
+    let Some(&other) = NUMBERS.get(1 - who) else { return Ok(()) };
+    let mut used = BTreeSet::new();
+    for Seen { at, host, what } in seen {
+        let What::Told(notice) = what else { continue };
+        if *host != who || notice.state != RX_LOWER {
+            continue;
+        }
+        let instance = instances.iter().find(|i| i.name == notice.name);
+        let cause = seen.iter().enumerate().position(|(index, s)| {
+            // Two threads note the two, either of them first.
+            let apart = (*at).max(s.at) - (*at).min(s.at);
+            let is_it = |a: &Advert| {
+                a.priority < notice.priority
+                    && is_from(a, other)
+                    && instance.is_some_and(|i| i.vrid == a.vrid && i.is_v6() == a.source.is_ipv6())
+            };
+            apart <= TOLD_WITHIN
+                && matches!(&s.what, What::Advert(a) if is_it(a))
+                && !used.contains(&index)
+        });
+        match cause {
+            Some(index) => used.insert(index),
+            None => return Err(format!("{notice} without a worse advert")),
+        };
+    }
+    Ok(())
+}
+
 /// In what an advert is not as configured.
 #[must_use]
 pub fn unlike(advert: &Advert, instance: &Instance) -> Option<String> {
@@ -206,6 +245,7 @@ pub fn told(seen: &[Seen], begun: Instant) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::super::advert::GROUP_V4;
+    use super::super::fifo::Notice;
     use super::*;
 
     const V4: [u8; 4] = [172, 18, 0, 10];
@@ -305,6 +345,32 @@ mod tests {
             (965, 1, lost),
         ];
         assert_eq!(overlap(&seen(begun, &crash), &all), Duration::from_millis(5));
+    }
+
+    #[test]
+    fn a_worse_advert_is_told_of_once_and_only_if_there_was_one() {
+        let begun = Instant::now();
+        let told = || {
+            What::Told(Notice {
+                kind: "INSTANCE".to_owned(),
+                name: "VI_1".to_owned(),
+                state: RX_LOWER.to_owned(),
+                priority: 150,
+            })
+        };
+        let judge = |list: &[(u64, usize, What)]| crossed(&seen(begun, list), 0, &[instance()]);
+        assert_eq!(judge(&[]), Ok(()));
+        assert_eq!(judge(&[(10, 2, advert(5, 100)), (12, 0, told())]), Ok(()));
+        let wrong = [
+            vec![(12, 0, told())],
+            vec![(10, 2, advert(5, 100)), (12, 0, told()), (13, 0, told())],
+            vec![(10, 2, advert(5, 200)), (12, 0, told())], // it was better
+            vec![(10, 2, advert(4, 100)), (12, 0, told())], // it was our own
+            vec![(10, 2, advert(5, 100)), (212, 0, told())],
+        ];
+        for list in wrong {
+            assert!(judge(&list).is_err(), "{list:?}");
+        }
     }
 
     #[test]

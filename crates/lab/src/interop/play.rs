@@ -14,7 +14,9 @@ use anyhow::{Context, Result, bail};
 
 use super::daemon::{Kind, Machine, Programs};
 use super::hub::Hub;
-use super::judge::{After, Takeover, holds, is_from, last, measure, overlap, told, unlike};
+use super::judge::{
+    After, RX_LOWER, Takeover, crossed, holds, is_from, last, measure, overlap, told, unlike,
+};
 use super::pcap::Capture;
 use super::router::{Instance, Plan};
 use super::timeline::{Seen, Timeline, What};
@@ -394,6 +396,8 @@ impl Play {
                 .iter()
                 .filter(|s| s.host == who)
                 .filter_map(|s| match &s.what {
+                    // Whether two adverts cross is chance; that they did is judged below.
+                    What::Told(n) if n.state == RX_LOWER => None,
                     What::Told(n) => Some((format!("{} {}", n.kind, n.name), n.state.clone())),
                     _ => None,
                 })
@@ -408,6 +412,8 @@ impl Play {
                 let wrong = (wanted != got).then(|| format!("{got:?}, expected {wanted:?}"));
                 self.check(format!("states of {name} on {}", self.name(who)), wrong);
             }
+            let wrong = crossed(seen, who, &self.plans[who].instances).err();
+            self.check(format!("{RX_LOWER} on {}", self.name(who)), wrong);
         }
     }
 

@@ -43,6 +43,7 @@ fn harmless(world: &World, fault: &Fault) -> bool {
         | Fault::TakeAddress(_)
         | Fault::FlushRules(_)
         | Fault::Mend
+        | Fault::Arbiters(_)
         | Fault::Save(_)
         | Fault::WriteLocally(..)
         | Fault::CutClients(_)

@@ -1,6 +1,6 @@
 //! Property 1, one writer: never two machines that answer on the address at once.
 //!
-//! Without a tie-breaker this is not promised while the two cannot hear each other and both still
+//! With a tie-breaker this is promised whatever is cut. Without one it is not promised while the two cannot hear each other and both still
 //! have clients, nor in the moment after that in which they find out. A machine whose processor
 //! stood still together with its clocks is such a machine: nothing tells it that time has passed.
 //! Nor is it promised while somebody has removed the rules of a fence that its daemon, dead or
@@ -34,8 +34,9 @@ impl OneWriter {
         let began = |host: HostId| unaware(&self.since[host]);
         let mute = |host: HostId| world.network.is_cut(host, Traffic::Reports);
         let strangers = HostId::BOTH.into_iter().all(began) && HostId::BOTH.into_iter().any(mute);
-        world.network.parted_within(world.now, find_out)
-            || strangers
+        // With a tie-breaker it is promised whatever does not pass.
+        let alone = world.options.tie_breakers == 0;
+        alone && (world.network.parted_within(world.now, find_out) || strangers)
             || self.woke_at.0.iter().any(unaware)
             || HostId::BOTH.into_iter().any(bare)
     }

@@ -1,6 +1,7 @@
 //! Lets a fault happen.
 
 use super::{Change, Fault, Way};
+use crate::arbiter::Trouble;
 use crate::checkers::Fact;
 use crate::daemon::{State, Trap};
 use crate::host::{Disk, Freeze, Host, HostId};
@@ -75,6 +76,7 @@ impl World {
             Fault::WriteLocally(host, length) => self.write_locally(host, length),
             Fault::Cut(host, kinds) => self.network.cut(host, &kinds),
             Fault::CutClients(host) => self.network.clients_cut[host] = true,
+            Fault::Arbiters(trouble) => self.trouble_arbiters(trouble),
             Fault::Mend => {
                 self.network.mend(self.now);
                 self.path_is_back();
@@ -215,6 +217,7 @@ impl World {
     /// Mends everything that is broken and starts everything that is not running.
     pub fn heal(&mut self) {
         self.apply(Fault::Mend);
+        self.trouble_arbiters(Trouble::Mend);
         self.apply(Fault::Weather(Weather::default()));
         for host in HostId::BOTH {
             self.heal_host(host);

@@ -172,6 +172,7 @@ impl Watch {
             Cause::Stalled => Situation::TookOverStalled,
             Cause::Superseded => Situation::TookOverSuperseded,
             Cause::LocalFault => Situation::TookOverLocalFault,
+            Cause::VotesMissing => Situation::TookOverVotesMissing,
             Cause::ColdStart => Situation::TookOverColdStart,
             Cause::Adopted => Situation::Adopted,
         });

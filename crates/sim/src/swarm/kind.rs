@@ -1,5 +1,6 @@
 //! Kinds of faults, and how each of them unfolds when it is known whom it hits.
 
+use crate::arbiter::Trouble;
 use crate::daemon::{Moment, Step};
 use crate::fault::{Change, Fault};
 use crate::host::{Disk, HostId};
@@ -69,6 +70,10 @@ pub enum Kind {
     RefusingNetlink,
     /// The state directory's disk is slow, or full.
     BadDisk,
+    /// The tie-breakers can't be reached from a machine or from both, or restart.
+    TieBreaker,
+    /// The two machines do not reach each other, and one of them not the tie-breakers either.
+    CutOff,
 }
 
 impl Kind {
@@ -103,6 +108,9 @@ impl Kind {
         Kind::RefusingNetlink,
         Kind::BadDisk,
     ];
+
+    /// Those of a world with tie-breakers.
+    pub const THIRD: [Kind; 2] = [Kind::TieBreaker, Kind::CutOff];
 
     /// It shows only when an address moves, so one is moved more often than otherwise.
     fn needs_a_move(self) -> bool {
@@ -291,6 +299,15 @@ impl Unfolding {
                 let kind = *self.rng.pick(&[Traffic::Adverts, Traffic::Reports]);
                 self.cut(vec![kind], 500);
             }
+            Kind::TieBreaker => self.trouble_third(),
+            Kind::CutOff => {
+                let cut = *self.rng.pick(&[host, host, host.peer()]);
+                self.while_it_lasts(
+                    Fault::Arbiters(Trouble::Cut(cut)),
+                    Fault::Arbiters(Trouble::Mend),
+                );
+                self.cut(Traffic::ALL.to_vec(), 800);
+            }
             Kind::Partition => self.cut(Traffic::ALL.to_vec(), 700),
             Kind::CutClients => self.while_it_lasts(Fault::CutClients(host), Fault::Mend),
             Kind::TakeAddress => self.at(ZERO, Fault::TakeAddress(host)),
@@ -338,6 +355,16 @@ impl Unfolding {
         if both {
             self.at(ZERO, Fault::Cut(host.peer(), kinds));
         }
+    }
+
+    fn trouble_third(&mut self) {
+        let trouble = match self.rng.between(0, 3) {
+            0 => return self.at(ZERO, Fault::Arbiters(Trouble::Start)),
+            1 => Trouble::Cut(self.host),
+            2 => Trouble::Cut(self.host.peer()),
+            _ => Trouble::End,
+        };
+        self.while_it_lasts(Fault::Arbiters(trouble), Fault::Arbiters(Trouble::Mend));
     }
 
     fn reload(&mut self) {

@@ -4,11 +4,9 @@ use super::*;
 
 #[test]
 fn an_address_in_use_is_not_claimed() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::alone();
     bench.answer(&primary(7));
-    while bench.node.state() != State::TakingOver {
-        bench.pass_with(1, &primary(7));
-    }
+    bench.until(State::TakingOver, &primary(7));
     let address = "172.18.0.10".parse().unwrap();
     bench.feed(Input::VipClaimed { address, mac: [2, 0, 0, 0, 0, 9] });
     assert_eq!(bench.node.state(), State::Unfit);
@@ -455,11 +453,9 @@ fn sim_finding_s33_a_farewell_is_not_repeated_to_a_peer_that_has_the_address() {
 
 #[test]
 fn sim_finding_s35_two_that_start_at_the_same_time_do_not_both_claim() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::alone();
     bench.answer(&primary(7));
-    while bench.node.state() != State::TakingOver {
-        bench.pass_with(1, &primary(7));
-    }
+    bench.until(State::TakingOver, &primary(7));
     // The peer's address is the greater one, and everything else is equal.
     let mut other = peer_report(State::TakingOver, true, 0);
     other.vouched = false;

@@ -180,9 +180,15 @@ impl Config {
              vrrp_notify_fifo {dir}/notify\n  vrrp_notify_priority_changes true\n}}\n"
         );
         for (index, Script { rise, fall }) in self.scripts.iter().enumerate() {
+            // They start together, and end one after the other: whose result comes first would be chance.
+            let test = format!("/usr/bin/test -e {dir}/s{index}");
+            let test = match index {
+                0 => test,
+                _ => format!("/bin/sh -c 'sleep 0.{index}; exec {test}'"),
+            };
             let _ = write!(
                 text,
-                "vrrp_script s{index} {{\n  script \"/usr/bin/test -e {dir}/s{index}\"\n  \
+                "vrrp_script s{index} {{\n  script \"{test}\"\n  \
                  interval 1\n  rise {rise}\n  fall {fall}\n}}\n"
             );
         }

@@ -14,9 +14,15 @@ use crate::interop::netlink::Wanted;
 use crate::interop::pcap::Capture;
 use crate::interop::timeline::Timeline;
 use crate::namespace::Namespace;
-use crate::network::INTERFACE;
+use crate::network::{INTERFACE, batch};
 
 const LISTENER: u8 = 100;
+
+/// Makes a host know the hardware address of another for ever.
+fn knows(number: u8) -> String {
+    let mac = format!("lladdr 02:00:00:00:00:{number:02x} dev {INTERFACE} nud permanent");
+    format!("neigh add 172.18.0.{number} {mac}\nneigh add fd00:18::{number} {mac}\n")
+}
 
 /// A network.
 #[derive(Debug)]
@@ -44,11 +50,12 @@ impl Network {
         let capture = Capture::new(&listener, 1, &dir.join("adverts.pcap"), timeline.clone())?;
         let host = dir.join("host");
         let wanted = Wanted { addresses: config.addresses(), ..Wanted::default() };
-        // Nobody answers for the peer: its adverts are only written, and those to it only read.
-        let mac = format!("lladdr 02:00:00:00:00:{PEER:02x} dev {INTERFACE} nud permanent");
-        let commands =
-            format!("neigh add 172.18.0.{PEER} {mac}\nneigh add fd00:18::{PEER} {mac}\n");
-        let with = (config.text(&host), wanted, commands);
+        // Nobody answers for the peer: its adverts are only written, and those to it only read. And the
+        // one who writes them asks nobody, who after a pulled cable would be heard again a second
+        // sooner or later.
+        let ip = programs.ip.clone();
+        listener.run(move || batch(&ip, &knows(OWN)))??;
+        let with = (config.text(&host), wanted, knows(PEER));
         let machine = Machine::with(
             (0, OWN, kind),
             (&with.0, with.1, with.2),
