@@ -220,7 +220,12 @@ enum Trouble {
 
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Trouble {
-        Trouble::Away(error.to_string())
+        if error.kind() == io::ErrorKind::ConnectionRefused {
+            return Trouble::Away("connection refused".to_owned());
+        }
+        let text = error.to_string();
+        let text = text.split(" (os error").next().unwrap_or_default();
+        Trouble::Away(text.to_owned())
     }
 }
 
