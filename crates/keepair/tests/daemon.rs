@@ -149,6 +149,10 @@ fn alone_it_waits_for_the_other_until_it_is_told_to_serve() {
     let out = machine.command(&["solo", "--yes"]);
     assert_eq!(out.status.code(), Some(0));
     says(&String::from_utf8(out.stdout).unwrap(), &["may begin alone, as the operator said"]);
+    says(
+        &String::from_utf8(machine.command(&["status"]).stdout).unwrap(),
+        &["begun alone, as the operator said"],
+    );
     wait_for("the address", || scene.has_vip());
     machine.wait_state("Active", "");
     assert!(scene.is_served(VIP));
@@ -213,8 +217,12 @@ fn a_witness_stands_by_a_machine_that_is_alone_and_without_one_it_leaves() {
     machine.wait_state("TakingOver", "witness 10.9.0.3:7000: connection refused");
     scene.never_has_vip_for(Duration::from_millis(500));
 
+    let shown = || String::from_utf8(machine.command(&["status"]).stdout).unwrap();
+    let line = "tie-breaker witness 10.9.0.3:7000: ";
+    says(&shown(), &[&format!("{line}not reached: connection refused\n")]);
     let first = witness();
     machine.wait_state("Active", "");
+    says(&shown(), &[&format!("{line}reached, stands by this machine\n")]);
     assert!(scene.is_served(VIP));
     drop(first);
     wait_for("it leaves", || !scene.has_vip());
