@@ -12,6 +12,7 @@ mod active;
 mod ballot;
 mod fitness;
 mod follow;
+mod operator;
 mod report;
 mod switchover;
 mod takeover;
@@ -19,7 +20,7 @@ mod takeover;
 use crate::action::{Action, Actions, Query};
 use crate::config::{Config, Generation};
 use crate::event::Event;
-use crate::input::{Done, Input, Operator, Persisted, RedisInput, Refused, same_vips};
+use crate::input::{Done, Input, Persisted, RedisInput, Refused};
 use crate::monitor::{Change, Health, Monitor};
 use crate::peer::Peer;
 use crate::settings::Problems;
@@ -721,56 +722,6 @@ impl Node {
         }
     }
 
-    fn obey(&mut self, now: Time, operator: Operator, out: &mut Actions) {
-        match operator {
-            Operator::Switchover => self.ask_switchover(now, out),
-            Operator::Solo => self.go_solo(out),
-            Operator::Accept { own } => self.accept(own, out),
-            Operator::Stop => self.begin_stop(now, out),
-            Operator::Reload(config) => self.reload(now, *config, out),
-        }
-    }
-
-    fn reload(&mut self, now: Time, config: Config, out: &mut Actions) {
-        let vips_changed = !same_vips(&self.config.vips, &config.vips);
-        self.config = config;
-        self.reload_votes(now);
-        if let Phase::Active(active) = &self.phase {
-            // With a shorter interval the peer's patience is shorter from the next advert on: the
-            // right first, then the advert. With a longer one it is the other way round.
-            let until = (now + self.fence_life()).min(active.fence_until());
-            match (active.fence_held, vips_changed) {
-                (true, _) => {}
-                (false, false) => out.push(Action::RenewFence(until)),
-                // A new address has no right yet that could be renewed.
-                (false, true) => out.push(Action::OpenFence(until)),
-            }
-            if vips_changed {
-                // The executor has already been given the new list, and has taken off what is gone.
-                out.push(Action::AddVips);
-            }
-            self.timers.advert_at = Some(now);
-        }
-        out.push(Action::Tell(Event::Reloaded));
-    }
-
-    fn persist_changes(&mut self, now: Time, out: &mut Actions) {
-        if self.persist_again_at.is_some_and(|at| now < at) {
-            return;
-        }
-        self.persist_again_at = None;
-        let current = Persisted {
-            generation: self.generation,
-            run_id: self.held_run_id,
-            primary: matches!(self.phase, Phase::Active(_)),
-            solo: self.solo,
-        };
-        if self.persisted != Some(current) {
-            self.persisted = Some(current);
-            out.push(Action::Persist(current));
-        }
-    }
-
     /// A daemon or a machine that did not run heard nothing meanwhile: what the peer sent may be lost,
     /// or may still wait in the socket.
     fn note_lateness(&mut self, now: Time, input: &Input, out: &mut Actions) {
@@ -809,14 +760,6 @@ impl Node {
             // Whoever left may have lost patience and taken the address back.
             self.takeover_failed(now, "this daemon did not run for a while".to_string(), out);
         }
-    }
-
-    fn stop(&mut self, out: &mut Actions) {
-        self.enter(Phase::Stopped, "stopped".to_string(), out);
-        out.push(Action::RemoveVips);
-        out.push(Action::CloseFence { and_source: false });
-        out.push(Action::DisconnectRedis);
-        out.push(Action::Exit);
     }
 }
 

@@ -145,7 +145,12 @@ impl Node {
     /// For how long the peer waits after an advert of this machine.
     pub(super) fn fence_life(&self) -> Duration {
         let reported = self.peer.report.as_ref().map_or(0, |report| report.priority);
-        vrrp::fence_life(&self.config, self.config.peer().priority.0.max(reported))
+        let life = vrrp::fence_life(&self.config, self.config.peer().priority.0.max(reported));
+        // With votes it is not adverts in their rhythm that end a peer's patience: what a renewal has to
+        // wait for the kernel, the right lasts longer.
+        let margin =
+            self.votes.as_ref().map_or(Duration::ZERO, |_| self.config.advert_interval / 4);
+        life.saturating_sub(margin)
     }
 
     /// Somebody else may have told the network that it has the address: all the rounds again.

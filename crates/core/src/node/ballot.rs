@@ -15,7 +15,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
-use keepair_wire::peer::{Report, State};
+use keepair_wire::peer::Report;
 
 /// The kernel may end a right by so much too late (two ticks at HZ=250, ADR 2).
 const FENCE_LATE_MAX: Duration = Duration::from_millis(10);
@@ -129,7 +129,12 @@ impl Node {
             return;
         };
         match &self.phase {
-            Phase::Active(active) if until > active.fence_until() => self.renew_fence(now, out),
+            // Not for a moment more: the kernel may make the daemon wait, and adverts with it.
+            Phase::Active(active)
+                if until >= active.fence_until() + self.config.advert_interval / 4 =>
+            {
+                self.renew_fence(now, out);
+            }
             Phase::TakingOver(_) => self.vote_came(now, out),
             _ => {}
         }
@@ -210,40 +215,5 @@ impl Node {
             ));
         }
         Ok(())
-    }
-
-    /// The operator lets this machine begin alone.
-    pub(super) fn go_solo(&mut self, out: &mut Actions) {
-        self.solo = true;
-        self.report_dirty = true;
-        out.push(Action::Tell(Event::Solo(true)));
-    }
-
-    /// The peer was heard: from now on it is asked.
-    pub(super) fn end_solo(&mut self, out: &mut Actions) {
-        if core::mem::take(&mut self.solo) {
-            out.push(Action::Tell(Event::Solo(false)));
-        }
-    }
-
-    /// The operator says whose data is the pair's.
-    pub(super) fn accept(&mut self, own: bool, out: &mut Actions) {
-        let whose = if own { self.config.own() } else { self.config.peer() }.name.clone();
-        out.push(Action::Tell(Event::Accepted { whose }));
-        self.report_dirty = true;
-        if !own {
-            self.accepted = false;
-            self.follow.give_up();
-            return;
-        }
-        let known = self.peer.report.as_ref().map_or(0, |report| report.generation);
-        self.generation.0 = self.generation.0.max(known).saturating_add(1);
-        out.push(Action::Tell(Event::GenerationChanged(self.generation)));
-        self.held_run_id = self.monitor.info.as_ref().and_then(|info| info.run_id);
-        self.left_to_peer = false;
-        self.accepted = true;
-        if self.peer.report.as_ref().is_none_or(|report| report.state != State::Active) {
-            self.go_solo(out);
-        }
     }
 }

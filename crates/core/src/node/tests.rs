@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::config::{Announce, Member, Priority, Timing, Vip, Vrid};
-use crate::input::{Lost, Process, Remains, Reply};
+use crate::input::{Lost, Operator, Process, Remains, Reply};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec;
