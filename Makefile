@@ -3,7 +3,7 @@
 .DELETE_ON_ERROR:
 .PHONY: demo test bench check coverage deny fmt fuzz interop mutants setup release sim
 
-PACKAGES := frr gcc iproute2 keepalived libc6-dev nftables openssl redis-server tshark util-linux
+PACKAGES := etcd-client etcd-server frr gcc iproute2 keepalived libc6-dev nftables openssl redis-server tshark util-linux
 CARGO    ?= cargo
 # For `make fuzz`: how long for each target, and which.
 FUZZ_SECONDS ?= 600

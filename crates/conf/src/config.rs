@@ -40,6 +40,8 @@ pub struct Config {
     pub timing: Timing,
     /// How a takeover is announced to the network.
     pub announce: Announce,
+    /// The third parties that stand by one of two machines that can't hear each other.
+    pub tie_breaker: Option<TieBreaker>,
     /// The Unix group whose members may use the control socket; `None`: root only.
     pub control_group: Option<String>,
 }
@@ -75,6 +77,99 @@ pub struct Tls {
     pub key: Option<String>,
     /// The name expected in the server's certificate; `None`: the address connected to.
     pub server_name: Option<String>,
+}
+
+/// Third parties; at least one. They have one vote together, and give it by all giving it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TieBreaker {
+    /// A gateway of the network.
+    pub gateway: Option<Gateway>,
+    /// A third Redis.
+    pub witness: Option<Witness>,
+    /// An etcd.
+    pub etcd: Option<Etcd>,
+    /// Key of the register in the witness and in etcd, the same on both machines.
+    pub key: String,
+    /// How to speak to those that are spoken to with TLS.
+    pub tls: Option<Tls>,
+}
+
+/// Which gateway.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Gateway {
+    /// The default route's, of the nodes' family.
+    Auto,
+    /// This one.
+    Address(IpAddr),
+}
+
+/// A third Redis.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Witness {
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Connect with TLS.
+    pub tls: bool,
+    /// Number of the database.
+    pub database: u16,
+    /// How to log in.
+    pub login: Option<Login>,
+}
+
+/// An etcd; at least one endpoint.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Etcd {
+    /// Tried in turn.
+    pub endpoints: Vec<Endpoint>,
+    /// How to log in, with a user.
+    pub login: Option<Login>,
+}
+
+/// Where an etcd may be reached.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Endpoint {
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Connect with TLS.
+    pub tls: bool,
+}
+
+/// A login: exactly one of `password` and `password_file`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Login {
+    /// The user; `None`: the default user.
+    pub username: Option<String>,
+    /// The password in the file itself, not empty.
+    pub password: Option<Secret>,
+    /// The file that holds the password, an absolute path. Not opened or checked here.
+    pub password_file: Option<String>,
+}
+
+impl TieBreaker {
+    /// What each is called in the log and in the status, in the order of the vote: gateway, witness,
+    /// etcd. No password is among it.
+    pub fn names(&self) -> Vec<String> {
+        let gateway = self.gateway.map(|gateway| match gateway {
+            Gateway::Auto => "gateway".to_owned(),
+            Gateway::Address(address) => format!("gateway {address}"),
+        });
+        let place = |host: &str, port: u16| match host.contains(':') {
+            true => format!("[{host}]:{port}"),
+            false => format!("{host}:{port}"),
+        };
+        let witness =
+            self.witness.as_ref().map(|it| format!("witness {}", place(&it.host, it.port)));
+        let etcd = self.etcd.as_ref().map(|etcd| {
+            let places: Vec<String> =
+                etcd.endpoints.iter().map(|it| place(&it.host, it.port)).collect();
+            format!("etcd {}", places.join(", "))
+        });
+        gateway.into_iter().chain(witness).chain(etcd).collect()
+    }
 }
 
 /// Why it is not clear which node this machine is.
@@ -153,7 +248,7 @@ impl Config {
             redis_port: self.redis.port,
             timing: self.timing,
             announce: self.announce,
-            tie_breakers: Vec::new(),
+            tie_breakers: self.tie_breaker.as_ref().map(TieBreaker::names).unwrap_or_default(),
         }
     }
 }

@@ -19,6 +19,8 @@ pub(crate) enum Section {
     Redis,
     Tls,
     Failover,
+    TieBreaker,
+    BreakerTls,
     Garp,
     Control,
 }
@@ -32,6 +34,8 @@ impl Section {
             Section::Redis => "[redis]",
             Section::Tls => "[redis.tls]",
             Section::Failover => "[failover]",
+            Section::TieBreaker => "[tiebreaker]",
+            Section::BreakerTls => "[tiebreaker.tls]",
             Section::Garp => "[garp]",
             Section::Control => "[control]",
         }
@@ -69,6 +73,8 @@ pub(crate) enum Kind {
     Address,
     /// One IP address with or without prefix length, or an array of them.
     Vips,
+    /// A string that is not empty, or an array of them.
+    Texts,
     /// A table, or an array of tables.
     Table(Section),
 }
@@ -241,6 +247,51 @@ keys! {
     BOOT_WAIT: Failover "boot_wait", duration(ms(100), Duration::from_secs(600)),
         Preset::Timing(|timing| &mut timing.boot_wait), ["startup_delay", "vrrp_startup_delay"],
         "How long a starting machine waits to hear the other before it decides alone.";
+
+    TIEBREAKER: Top "tiebreaker", Kind::Table(Section::TieBreaker), Preset::Absent(""),
+        ["tie_breaker", "arbiter", "quorum", "fencing"],
+        "Third parties: a machine that does not hear the other one serves only while they stand by it.\n\
+         If several are named, all of them must. The same on both machines.";
+    GATEWAY: TieBreaker "gateway", Kind::Text, Preset::Absent(r#""auto""#), ["router", "ping"],
+        "A gateway on the interface's network, asked by ARP or neighbour solicitation: its address,\n\
+         or \"auto\" for the default route's. It stops a machine that is cut off; two machines that\n\
+         both reach it, and not each other, it can't tell apart.";
+    WITNESS: TieBreaker "witness", Kind::Text, Preset::Absent(r#""redis://192.0.2.7:6379""#),
+        ["redis", "url"],
+        "Any third Redis, which may serve others: redis://[user[:password]@]host[:port][/database], or\n\
+         rediss:// for TLS. One process: no cluster, replica or proxy. The user needs the commands INFO,\n\
+         EVAL, HMGET, HSET, DEL and PING, and SELECT for another database than 0.";
+    WITNESS_PASSWORD_FILE: TieBreaker "witness_password_file", Kind::Path,
+        Preset::Absent(r#""/etc/keepair/witness.password""#), ["password_file", "password"],
+        "File that holds the witness's password and nothing else; instead of a password in the URL.";
+    ETCD: TieBreaker "etcd", Kind::Texts,
+        Preset::Absent(r#"["https://keepair@192.0.2.8:2379", "https://192.0.2.9:2379"]"#),
+        ["endpoints", "etcd_endpoints"],
+        "The endpoints of an etcd (3.4 or later), http:// or https://, tried in turn. Its key is\n\
+         written with each vote, ten times a second by default: etcd must compact its history by\n\
+         itself (--auto-compaction-retention).";
+    ETCD_PASSWORD_FILE: TieBreaker "etcd_password_file", Kind::Path,
+        Preset::Absent(r#""/etc/keepair/etcd.password""#), [],
+        "File that holds the password of the endpoints' user; instead of a password in the URL.";
+    BREAKER_KEY: TieBreaker "key", Kind::Text, Preset::Absent(r#""keepair:redis-a""#),
+        ["register", "name", "prefix"],
+        "Key of the pair's register in the witness and in etcd; left out: one made of the virtual\n\
+         router's number and the nodes' addresses. Never change it on one machine alone.";
+
+    BREAKER_TLS: TieBreaker "tls", Kind::Table(Section::BreakerTls), Preset::Absent(""), ["ssl"],
+        "TLS towards rediss:// and https://; left out: the system's certificates are trusted.";
+    BREAKER_TLS_CA: BreakerTls "ca", Kind::Path, Preset::Absent(r#""/etc/keepair/witness-ca.pem""#),
+        ["ca_file", "cacert", "ca_cert"],
+        "Certificates to trust; left out: the system's.";
+    BREAKER_TLS_CERT: BreakerTls "cert", Kind::Path,
+        Preset::Absent(r#""/etc/keepair/witness-client.pem""#), ["cert_file", "certificate"],
+        "Client certificate; goes together with `key`.";
+    BREAKER_TLS_KEY: BreakerTls "key", Kind::Path,
+        Preset::Absent(r#""/etc/keepair/witness-client.key""#), ["key_file"],
+        "Key of the client certificate.";
+    BREAKER_TLS_SERVER_NAME: BreakerTls "server_name", Kind::Text,
+        Preset::Absent(r#""witness.example.org""#), ["sni", "servername", "hostname"],
+        "Name expected in the server's certificate; left out: the one connected to.";
 
     GARP: Top "garp", Kind::Table(Section::Garp), Preset::Keys, ["arp", "announce"],
         "Gratuitous ARP and unsolicited neighbour advertisements after a takeover.";

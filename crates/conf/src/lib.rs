@@ -15,7 +15,9 @@ mod secret;
 mod toml;
 mod value;
 
-pub use config::{Config, RedisAccess, Tls, WhoAmI};
+pub use config::{
+    Config, Endpoint, Etcd, Gateway, Login, RedisAccess, TieBreaker, Tls, WhoAmI, Witness,
+};
 pub use diagnostic::{Diagnostic, Note, Severity, render};
 pub use format::Format;
 pub use keys::template::default_toml;

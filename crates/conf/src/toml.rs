@@ -20,6 +20,7 @@ mod pair;
 mod reader;
 #[cfg(test)]
 mod tests;
+mod tiebreaker;
 mod timing;
 
 /// Reads `text`, the contents of `file_name` (which is only printed). Gives the configuration with
@@ -117,6 +118,9 @@ fn read(reader: &mut Reader<'_>, top: &Part<'_>) -> Option<Config> {
     let failover = reader.table(top, &keys::FAILOVER);
     let timing = timing::read(reader, &redis, &failover, &advert);
     let access = access::read(reader, &redis, &vips, &nodes);
+    let pair =
+        tiebreaker::Pair { vrid: Vrid(vrid.value), nodes: &nodes, vips: &vips, advert: &advert };
+    let tie_breaker = tiebreaker::read(reader, top, &pair);
     let garp = reader.table(top, &keys::GARP);
     let announce = announce(reader, &garp);
     let control = reader.table(top, &keys::CONTROL);
@@ -150,6 +154,7 @@ fn read(reader: &mut Reader<'_>, top: &Part<'_>) -> Option<Config> {
         redis: access,
         timing,
         announce,
+        tie_breaker,
         control_group: control_group.map(|group| group.value),
     })
 }

@@ -5,6 +5,7 @@
 pub(crate) mod address;
 pub(crate) mod duration;
 pub(crate) mod name;
+pub(crate) mod url;
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! A snapshot of a node, for `keepair status` and for tests.
 
+use crate::votes::KeeperStatus;
 use crate::vrrp::Drop;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -17,6 +18,10 @@ pub struct Status {
     pub members: [Member; 2],
     /// The last failover either machine knows of.
     pub last_failover: Option<Failover>,
+    /// The tie-breakers by their names, in the order of `Config::tie_breakers`.
+    pub tie_breakers: Vec<(String, KeeperStatus)>,
+    /// The operator let this machine begin alone, and the peer has not been heard since.
+    pub solo: bool,
     /// Settings and rights of the local Redis that would spoil a failover.
     pub problems: Vec<String>,
     /// Counts since the daemon started.

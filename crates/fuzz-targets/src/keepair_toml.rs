@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use keepair_conf::{Config, Diagnostic, RedisAccess, Severity, parse, render};
+use keepair_conf::{Config, Diagnostic, RedisAccess, Severity, TieBreaker, parse, render};
 use keepair_core::config::Vip;
 use keepair_core::time::Time;
 use keepair_core::{Actions, Input, Node, vrrp};
@@ -52,6 +52,7 @@ fn check(config: &Config) {
     check_pair(config);
     check_timing(config);
     check_access(&config.redis);
+    config.tie_breaker.iter().for_each(check_tie_breaker);
     let name = &config.interface;
     assert!(!name.is_empty() && name.len() <= 15 && !name.contains(['/', ':', ' ', '\n', '\0']));
     assert!(config.control_group.as_ref().is_none_or(|group| !group.is_empty()));
@@ -134,6 +135,24 @@ fn check_access(redis: &RedisAccess) {
     let paths = [&redis.socket, &redis.password_file, &tls.ca, &tls.cert, &tls.key];
     for path in paths.into_iter().flatten() {
         assert!(path.starts_with('/') && !path.contains('\0'), "{path}");
+    }
+}
+
+fn check_tie_breaker(it: &TieBreaker) {
+    let endpoints = it.etcd.iter().flat_map(|etcd| &etcd.endpoints);
+    let places = endpoints.map(|it| (&it.host, it.port));
+    let places = it.witness.iter().map(|it| (&it.host, it.port)).chain(places);
+    for (host, port) in places {
+        assert!(!host.is_empty() && !host.contains(['/', '@', ' ', '[']) && port > 0, "{host}");
+    }
+    assert!(it.etcd.as_ref().is_none_or(|etcd| !etcd.endpoints.is_empty()));
+    assert!(!it.key.is_empty() && !it.names().is_empty());
+    let logins = [it.witness.as_ref().map(|it| &it.login), it.etcd.as_ref().map(|it| &it.login)];
+    for login in logins.into_iter().flatten().flatten() {
+        assert_ne!(login.password.is_some(), login.password_file.is_some());
+        let shown = it.names().join(" ");
+        let password = login.password.as_ref().map(|password| password.expose());
+        assert!(password.is_none_or(|it| it.len() < 12 || !shown.contains(it)), "{shown}");
     }
 }
 

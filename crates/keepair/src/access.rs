@@ -40,7 +40,7 @@ pub(crate) fn load(config: &Config, me: usize) -> anyhow::Result<Access> {
         endpoints,
         username: redis.username.clone(),
         password: password(redis)?,
-        tls: redis.tls.as_ref().map(tls).transpose()?,
+        tls: redis.tls.as_ref().map(|it| tls(it, "[redis.tls]")).transpose()?,
         peer: SocketAddr::new(peer.address, redis.port),
     })
 }
@@ -49,25 +49,35 @@ fn password(redis: &RedisAccess) -> anyhow::Result<Option<Zeroizing<String>>> {
     if let Some(password) = &redis.password {
         return Ok(Some(Zeroizing::new(password.expose().to_owned())));
     }
-    let Some(path) = &redis.password_file else { return Ok(None) };
-    let text =
-        Zeroizing::new(fs::read_to_string(path).with_context(|| format!("password_file {path}"))?);
+    redis.password_file.as_ref().map(|path| read_password("password_file", path)).transpose()
+}
+
+/// The password in the file that the key of this name names.
+///
+/// # Errors
+/// When it can't be read or holds something else.
+pub(crate) fn read_password(key: &str, path: &str) -> anyhow::Result<Zeroizing<String>> {
+    let text = Zeroizing::new(fs::read_to_string(path).with_context(|| format!("{key} {path}"))?);
     let password = text.trim_end_matches(['\r', '\n']);
     if password.is_empty() {
-        bail!("password_file {path} is empty");
+        bail!("{key} {path} is empty");
     }
     if password.contains('\n') {
-        bail!("password_file {path} has more than one line; it must hold the password only");
+        bail!("{key} {path} has more than one line; it must hold the password only");
     }
     if fs::metadata(path).is_ok_and(|meta| meta.mode() & 0o004 != 0) {
         operate::warn(&format!(
             "keepair: warning: everybody can read {path}; run `chmod 600 {path}`\n"
         ));
     }
-    Ok(Some(Zeroizing::new(password.to_owned())))
+    Ok(Zeroizing::new(password.to_owned()))
 }
 
-fn tls(tls: &keepair_conf::Tls) -> anyhow::Result<Tls> {
+/// What the table of this header says.
+///
+/// # Errors
+/// When a file it names can't be read or holds something else.
+pub(crate) fn tls(tls: &keepair_conf::Tls, header: &str) -> anyhow::Result<Tls> {
     let mut roots = rustls::RootCertStore::empty();
     match &tls.ca {
         Some(path) => {
@@ -80,7 +90,7 @@ fn tls(tls: &keepair_conf::Tls) -> anyhow::Result<Tls> {
         }
     }
     if roots.is_empty() {
-        bail!("no certificate to trust: set `ca` in [redis.tls]");
+        bail!("no certificate to trust: set `ca` in {header}");
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider)

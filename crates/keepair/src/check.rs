@@ -39,8 +39,11 @@ pub(crate) fn check(file: &Path, config_id: Option<&str>) -> anyhow::Result<Exit
     match read(file, config_id) {
         Ok(Configuration::Pair(config)) => {
             let [a, b] = &config.members;
+            let third = config.tie_breaker.as_ref().map_or(String::new(), |breaker| {
+                format!("; the tie-breaker is {}", breaker.names().join(" and "))
+            });
             operate::show(&format!(
-                "{name}: no mistakes; the pair is {} and {}\n",
+                "{name}: no mistakes; the pair is {} and {}{third}\n",
                 a.name, b.name
             ))?;
         }

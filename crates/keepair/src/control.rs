@@ -2,8 +2,10 @@
 //!
 //! `{"command":"status"}` is answered by `{"status":{...}}`. `{"command":"switchover","to":NAME}`
 //! is answered by one `{"event":"..."}` for each step and `{"done":true}` or `{"error":"..."}` at
-//! the end. The socket is root's, and a group's if the configuration names one; who asks for a
-//! switchover is looked at again by the kernel's word (SO_PEERCRED).
+//! the end. `{"command":"solo","yes":BOOL}` and `{"command":"accept","node":NAME,"yes":BOOL}` are
+//! answered by `{"note":"..."}`, what will happen, and then as a switchover is; nothing happens without
+//! `yes` where data may be overwritten. The socket is root's, and a group's if the configuration names
+//! one; who asks for more than the status is looked at again by the kernel's word (SO_PEERCRED).
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -17,7 +19,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use keepair_core::event::{Event, SwitchoverStep};
 use keepair_core::input::Operator;
-use keepair_core::status::Status;
+use keepair_core::status::{Member, Status};
 use keepair_linux::reactor::{Mailbox, Request};
 use keepair_wire::peer::State;
 use nix::unistd::{Gid, Group};
@@ -139,7 +141,16 @@ impl Serve for Control {
                 authorize(stream, self)?;
                 switchover(stream, self, request["to"].as_str())
             }
-            _ => bail!("unknown command; known are status and switchover"),
+            Some("solo") => {
+                authorize(stream, self)?;
+                solo(stream, self, request["yes"] == true)
+            }
+            Some("accept") => {
+                authorize(stream, self)?;
+                let node = request["node"].as_str().context("accept which node?")?;
+                accept(stream, self, node, request["yes"] == true)
+            }
+            _ => bail!("unknown command; known are status, switchover, solo and accept"),
         }
     }
 }
@@ -172,14 +183,101 @@ fn authorize(stream: &UnixStream, control: &Control) -> anyhow::Result<()> {
     bail!("user {} may not do that; run it as root", peer.uid.as_raw())
 }
 
+fn known(status: &Status, name: &str) -> anyhow::Result<()> {
+    let [a, b] = &status.members;
+    if a.name != name && b.name != name {
+        bail!("there is no node `{name}`; the nodes are `{}` and `{}`", a.name, b.name);
+    }
+    Ok(())
+}
+
+/// Says what will happen, and goes on only if the operator has said yes to it or nothing can be lost.
+fn agree(stream: &UnixStream, notes: &[String], may_lose: bool, yes: bool) -> anyhow::Result<()> {
+    for note in notes {
+        write_line(stream, &json!({ "note": note }))?;
+    }
+    if may_lose && !yes {
+        bail!("nothing was done; if that is what you want, say it again with --yes");
+    }
+    Ok(())
+}
+
+fn solo(stream: &UnixStream, control: &Control, yes: bool) -> anyhow::Result<()> {
+    let [own, peer] = &status(control)?.members;
+    if own.state == State::Active {
+        bail!("{} is the primary already", own.name);
+    }
+    if peer.heard {
+        bail!("{} is heard, and has a say: see `keepair status`", peer.name);
+    }
+    let notes = [
+        format!("{} will begin without {}, until it hears it.", own.name, peer.name),
+        format!(
+            "If {} serves and can't be heard from here, both will serve. If it holds newer data, that data \
+             is overwritten when it comes back.",
+            peer.name
+        ),
+    ];
+    agree(stream, &notes, true, yes)?;
+    obey(stream, control, Operator::Solo, |event| matches!(event, Event::Solo(true)))
+}
+
+fn accept(stream: &UnixStream, control: &Control, node: &str, yes: bool) -> anyhow::Result<()> {
+    let before = status(control)?;
+    known(&before, node)?;
+    let [own, peer] = &before.members;
+    let (kept, lost) = if own.name == node { (own, peer) } else { (peer, own) };
+    let follows = |member: &Member| member.redis.reachable && member.redis.link_up;
+    let serves = |member: &Member| member.state == State::Active;
+    if (serves(own) && follows(peer)) || (serves(peer) && follows(own)) {
+        bail!("there is nothing to decide: one machine's Redis replicates from the other's");
+    }
+    if kept.local && !kept.redis.reachable {
+        bail!("the Redis of {node} does not answer; its data can't be accepted");
+    }
+    if !kept.local && !kept.heard {
+        bail!("{node} is not heard; say it there, or accept the data of {}", lost.name);
+    }
+    let may_lose = !(lost.redis.reachable && lost.redis.empty);
+    let notes = [
+        format!("The data of {} is the pair's from now on.", kept.name),
+        if may_lose {
+            format!("The data of {} is overwritten with it as soon as both are there.", lost.name)
+        } else {
+            format!("The Redis of {} holds no data.", lost.name)
+        },
+    ];
+    agree(stream, &notes, may_lose, yes)?;
+    let operator = Operator::Accept { own: kept.local };
+    obey(stream, control, operator, |event| matches!(event, Event::Accepted { .. }))
+}
+
+/// Tells the core, and the client what it says to that.
+fn obey(
+    stream: &UnixStream,
+    control: &Control,
+    operator: Operator,
+    ends: impl Fn(&Event) -> bool,
+) -> anyhow::Result<()> {
+    let events = control.hub.listen();
+    control.mailbox.put(Request::Operator(operator))?;
+    let deadline = Instant::now() + CLIENT_TIMEOUT;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let event = events.recv_timeout(left).context("the daemon said nothing to that")?;
+        if ends(&event) {
+            write_line(stream, &json!({ "event": event.to_string() }))?;
+            write_line(stream, &json!({ "done": true }))?;
+            return Ok(());
+        }
+    }
+}
+
 fn switchover(stream: &UnixStream, control: &Control, to: Option<&str>) -> anyhow::Result<()> {
     let before = status(control)?;
     let active = before.members.iter().find(|member| member.state == State::Active);
     if let Some(name) = to {
-        if before.members.iter().all(|member| member.name != name) {
-            let [a, b] = &before.members;
-            bail!("there is no node `{name}`; the nodes are `{}` and `{}`", a.name, b.name);
-        }
+        known(&before, name)?;
         if active.is_some_and(|active| active.name == name) {
             write_line(stream, &json!({ "event": format!("{name} is the primary already") }))?;
             write_line(stream, &json!({ "done": true }))?;

@@ -16,6 +16,7 @@ mod replay;
 mod router;
 mod run;
 mod store;
+mod tiebreaker;
 mod view;
 
 use std::path::{Path, PathBuf};
@@ -101,6 +102,30 @@ enum Command {
         /// The machine that is to be the primary; by default the one that is not.
         #[arg(long, value_name = "NAME")]
         to: Option<String>,
+        #[command(flatten)]
+        dirs: RunDir,
+    },
+    /// Let this machine begin without having heard the other one, until it hears it.
+    ///
+    /// For a machine that is alone because the other one is lost. If the other one serves after all and
+    /// can't be heard, both serve.
+    Solo {
+        /// Do it, and not only say what would happen.
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        dirs: RunDir,
+    },
+    /// Decide whose data is the pair's, where that can't be told.
+    ///
+    /// The other machine's data is overwritten.
+    Accept {
+        /// The machine whose data is kept.
+        #[arg(value_name = "NODE")]
+        node: String,
+        /// Do it, and not only say what would happen.
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         dirs: RunDir,
     },
@@ -192,6 +217,8 @@ fn main() -> ExitCode {
         Command::Convert(arguments) => convert::run(&arguments),
         Command::Status { json, watch, dirs } => operate::status(&dirs.run_dir, json, watch),
         Command::Switchover { to, dirs } => operate::switchover(&dirs.run_dir, to.as_deref()),
+        Command::Solo { yes, dirs } => operate::solo(&dirs.run_dir, yes),
+        Command::Accept { node, yes, dirs } => operate::accept(&dirs.run_dir, &node, yes),
         Command::Config { default: _ } => operate::show(&keepair_conf::default_toml()),
     };
     match result {

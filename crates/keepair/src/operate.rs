@@ -84,11 +84,29 @@ pub(crate) fn status(run_dir: &Path, as_json: bool, watch: bool) -> anyhow::Resu
 
 /// `keepair switchover`.
 pub(crate) fn switchover(run_dir: &Path, to: Option<&str>) -> anyhow::Result<()> {
+    follow(run_dir, "switchover", &json!({ "command": "switchover", "to": to }))
+}
+
+/// `keepair solo`.
+pub(crate) fn solo(run_dir: &Path, yes: bool) -> anyhow::Result<()> {
+    follow(run_dir, "solo", &json!({ "command": "solo", "yes": yes }))
+}
+
+/// `keepair accept`.
+pub(crate) fn accept(run_dir: &Path, node: &str, yes: bool) -> anyhow::Result<()> {
+    follow(run_dir, "accept", &json!({ "command": "accept", "node": node, "yes": yes }))
+}
+
+/// Asks for something, and shows what is said to it until it is done.
+fn follow(run_dir: &Path, name: &'static str, request: &Value) -> anyhow::Result<()> {
     let mut daemon = Daemon::connect(run_dir)?;
     let began = Instant::now();
-    daemon.ask(&json!({ "command": "switchover", "to": to }))?;
+    daemon.ask(request)?;
     loop {
-        let answer = daemon.line().context("switchover")?;
+        let answer = daemon.line().context(name)?;
+        if let Some(note) = answer["note"].as_str() {
+            show(&format!("{note}\n"))?;
+        }
         if let Some(event) = answer["event"].as_str() {
             show(&format!("{:>9.3} ms  {event}\n", began.elapsed().as_secs_f64() * 1000.0))?;
         }

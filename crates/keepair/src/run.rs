@@ -21,6 +21,7 @@ use keepair_linux::reactor::{Mailbox, Reactor, Request};
 use keepair_linux::realtime::{self, Wake};
 use keepair_linux::redis::Redis;
 use keepair_linux::rtnl::{Monitor, Rtnl};
+use keepair_linux::tiebreaker::{Tell, TieBreakers};
 use keepair_linux::vrrp_socket::{VrrpSocket, VrrpSocketSpec};
 use nix::sys::signal::{SigSet, Signal};
 use rustix::thread::CapabilitySet;
@@ -32,6 +33,7 @@ use crate::notes::{self, Hub};
 use crate::operate;
 use crate::record;
 use crate::store::{self, Store};
+use crate::tiebreaker;
 
 /// Real-time priority of the thread that sends adverts: above ordinary programs, below the
 /// kernel's own threads (50).
@@ -73,6 +75,7 @@ pub(crate) fn run(
         anyhow!("there is no interface `{}`; `ip link` lists those there are", config.interface)
     })?;
     let redis_access = access::load(&config, me)?;
+    let breakers = tiebreaker::load(&config, me)?;
     let recording =
         recording.map(|(path, size_bytes)| record::open(path, size_bytes)).transpose()?;
 
@@ -99,8 +102,9 @@ pub(crate) fn run(
     .with_context(|| format!("UDP port {} for the peer's reports", config.peer_port))?;
     let announcer = Announcer::open(link.index).map_err(lacking)?;
     let (listener, _socket) = control::open(run_dir, group)?;
-    let mut instance = [0u8; 8];
-    rustix::rand::getrandom(&mut instance, rustix::rand::GetRandomFlags::empty())?;
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let unix_ms = u64::try_from(unix.as_millis()).unwrap_or(0);
+    let instance = store.next_instance(unix_ms)?;
     // Every thread inherits the mask: signals are this thread's alone.
     let mut signals = SigSet::empty();
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR2] {
@@ -111,11 +115,15 @@ pub(crate) fn run(
     // Last: a start that fails leaves no rule behind.
     let mut fence = Fence::install(fence_spec(&core_config)).map_err(lacking)?;
     let fence_left = fence.remaining()?;
+    let told = mailbox.clone();
+    let tell: Tell =
+        Arc::new(move |place, says| told.put(Request::TieBreaker(place, says)).is_ok());
     let executor = Executor::new(keepair_linux::executor::Parts {
         vrrp,
         peer,
         announcer,
         redis: Redis::new(redis_access),
+        tie_breakers: TieBreakers::start(breakers, &tell)?,
         config: core_config.clone(),
         rtnl,
         fence,
@@ -131,14 +139,8 @@ pub(crate) fn run(
     if let Some(recorder) = recorder {
         reactor = reactor.watched_by(Box::new(recorder));
     }
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let remains = Remains {
-        instance: u64::from_ne_bytes(instance),
-        unix_ms: u64::try_from(unix.as_millis()).unwrap_or(0),
-        fence_left,
-        link_up: link.up && link.running,
-        persisted,
-    };
+    let remains =
+        Remains { instance, unix_ms, fence_left, link_up: link.up && link.running, persisted };
 
     let hub = Hub::default();
     let spawn = |name: &str| std::thread::Builder::new().name(name.to_owned());
@@ -211,12 +213,13 @@ fn reload((file, config_id): (&Path, Option<&str>), old: &Config, me: usize, mai
                 config.interface.clone(),
                 config.members.clone().map(|member| (member.name, member.address)),
                 (config.peer_port, config.unicast),
+                config.tie_breaker.clone(),
             )
         };
         if fixed(&new) != fixed(old) {
             bail!(
-                "the virtual router id, the interface, the nodes, unicast and the peer port can't \
-                 change while running; restart keepair, the standby first"
+                "the virtual router id, the interface, the nodes, unicast, the peer port and the \
+                 tie-breakers can't change while running; restart keepair, the standby first"
             );
         }
         let access = access::load(&new, me)?;

@@ -1,12 +1,12 @@
-//! What survives: the lock that keeps a second daemon away (run directory), and the generation
-//! (state directory).
+//! What survives: the lock that keeps a second daemon away (run directory), the generation and the
+//! daemon's number (state directory).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use keepair_core::config::Generation;
 use keepair_core::input::Persisted;
 use rustix::fs::FlockOperation;
@@ -44,6 +44,7 @@ pub(crate) fn lock(run_dir: &Path) -> anyhow::Result<Lock> {
 #[derive(Clone)]
 pub(crate) struct Store {
     path: PathBuf,
+    instance_path: PathBuf,
 }
 
 impl Store {
@@ -54,7 +55,33 @@ impl Store {
     pub(crate) fn open(state_dir: &Path, vrid: u8) -> anyhow::Result<Store> {
         fs::create_dir_all(state_dir)
             .with_context(|| format!("state directory {}", state_dir.display()))?;
-        Ok(Store { path: state_dir.join(format!("generation-{vrid}.json")) })
+        Ok(Store {
+            path: state_dir.join(format!("generation-{vrid}.json")),
+            instance_path: state_dir.join(format!("instance-{vrid}")),
+        })
+    }
+
+    /// The number of a daemon that starts now, kept on the disk before it is used: it is larger than
+    /// that of every daemon before it, even if the clock was set back.
+    ///
+    /// # Errors
+    /// When the disk refuses, or holds something else: a number that was used before would let a
+    /// vote for the old daemon count for the new one.
+    pub(crate) fn next_instance(&self, unix_ms: u64) -> anyhow::Result<u64> {
+        let path = &self.instance_path;
+        let kept = match fs::read_to_string(path) {
+            Ok(text) => Some(text.trim().parse::<u64>().map_err(|_| {
+                anyhow!(
+                    "{} is damaged; if the clock of this machine is right, remove the file",
+                    path.display()
+                )
+            })?),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error).context(path.display().to_string()),
+        };
+        let next = kept.map_or(unix_ms, |kept| unix_ms.max(kept.saturating_add(1)));
+        replace(path, &next.to_string())?;
+        Ok(next)
     }
 
     /// What was kept, if anything was.
@@ -75,6 +102,8 @@ impl Store {
                     id => Some(id.as_str()?.parse().ok()?),
                 },
                 primary: v.get("primary")?.as_bool()?,
+                // Files of a version without it say nothing of it.
+                solo: v.get("solo").is_some_and(|solo| solo == true),
             })
         });
         match parsed {
@@ -96,16 +125,45 @@ impl Store {
             "generation": persisted.generation.0,
             "run_id": persisted.run_id.map(|id| id.to_string()),
             "primary": persisted.primary,
+            "solo": persisted.solo,
         });
-        let new = self.path.with_extension("new");
-        let mut file = File::create(&new).with_context(|| new.display().to_string())?;
-        writeln!(file, "{text}")?;
-        file.sync_all()?;
-        fs::rename(&new, &self.path)?;
-        // The new name, too, must survive a power failure.
-        if let Some(dir) = self.path.parent() {
-            File::open(dir)?.sync_all()?;
+        replace(&self.path, &text.to_string())
+    }
+}
+
+/// Writes a line in the place of what the file holds, on the disk, whole or not at all.
+fn replace(path: &Path, line: &str) -> anyhow::Result<()> {
+    let new = path.with_extension("new");
+    let mut file = File::create(&new).with_context(|| new.display().to_string())?;
+    writeln!(file, "{line}")?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    // The new name, too, must survive a power failure.
+    if let Some(dir) = path.parent() {
+        File::open(dir)?.sync_all()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_daemons_number_grows_whatever_the_clock_says() {
+        let dir = std::env::temp_dir().join(format!("keepair-store-{}", std::process::id()));
+        let store = Store::open(&dir, 51).unwrap();
+        for (clock, expected) in [(1000, 1000), (1000, 1001), (999, 1002), (0, 1003), (2000, 2000)]
+        {
+            assert_eq!(store.next_instance(clock).unwrap(), expected);
+            // A new daemon reads what the one before kept.
+            let kept = fs::read_to_string(dir.join("instance-51")).unwrap();
+            assert_eq!(kept, format!("{expected}\n"));
         }
-        Ok(())
+        fs::write(dir.join("instance-51"), "").unwrap();
+        let error = store.next_instance(3000).unwrap_err().to_string();
+        assert!(error.contains("is damaged"), "{error}");
+        fs::remove_dir_all(&dir).unwrap();
+        assert!(store.next_instance(3000).is_err(), "a disk that refuses");
     }
 }

@@ -1,6 +1,7 @@
 //! A status as JSON for programs and as text for people.
 
 use keepair_core::status::{Member, Status};
+use keepair_core::votes::KeeperStatus;
 use keepair_core::vrrp::Drop;
 use keepair_wire::peer::{Failover, State};
 use serde_json::{Value, json};
@@ -14,6 +15,8 @@ pub(crate) fn json(status: &Status) -> Value {
         "link": if status.link_up { "up" } else { "down" },
         "members": status.members.iter().map(member).collect::<Vec<_>>(),
         "last_failover": status.last_failover.as_ref().map(failover),
+        "tie_breakers": status.tie_breakers.iter().map(tie_breaker).collect::<Vec<_>>(),
+        "solo": status.solo,
         "problems": status.problems,
         "counters": {
             "adverts_sent": status.counters.adverts_sent,
@@ -27,6 +30,15 @@ pub(crate) fn json(status: &Status) -> Value {
                 .map(|(name, count)| ((*name).to_owned(), json!(count)))
                 .collect::<serde_json::Map<_, _>>(),
         },
+    })
+}
+
+fn tie_breaker((name, keeper): &(String, KeeperStatus)) -> Value {
+    json!({
+        "name": name,
+        "reachable": keeper.reachable,
+        "stands_by_this_machine": keeper.granted,
+        "problem": keeper.problem,
     })
 }
 
@@ -116,6 +128,19 @@ pub(crate) fn text(status: &Value) -> String {
         } else {
             out += "    redis   not reachable\n";
         }
+    }
+    for breaker in status["tie_breakers"].as_array().into_iter().flatten() {
+        let said = if breaker["reachable"] != true {
+            format!("not reached: {}", word(&breaker["problem"]))
+        } else if breaker["stands_by_this_machine"] == true {
+            "reached, stands by this machine".to_owned()
+        } else {
+            "reached".to_owned()
+        };
+        out += &format!("  tie-breaker {}: {said}\n", word(&breaker["name"]));
+    }
+    if status["solo"] == true {
+        out += "  begun alone, as the operator said; until the other machine is heard\n";
     }
     let failover = &status["last_failover"];
     if !failover.is_null() {

@@ -27,7 +27,8 @@ impl Scene {
 
     /// The daemon, Active at the address.
     fn active(&self) -> Running {
-        let daemon = self.machine.start();
+        let is_new = !self.machine.dir.path("state/generation-51.json").exists();
+        let daemon = if is_new { self.machine.start_alone() } else { self.machine.start() };
         self.machine.wait_state("Active", "");
         // The disk is not waited for by the daemon; by a test that kills it, it is.
         wait_for("the generation", || {
@@ -109,6 +110,7 @@ fn a_wrong_password_keeps_it_unfit_and_the_right_one_makes_it_active() {
 
     machine.dir.write("password", &format!("{PASSWORD}\n"));
     daemon.signal(Signal::SIGHUP);
+    machine.begin_alone();
     machine.wait_state("Active", "");
     assert!(scene.has_vip() && scene.is_served(VIP));
     scene.assert_password_is_kept(&daemon);
@@ -125,19 +127,36 @@ fn no_password_where_one_is_needed_names_the_setting() {
 }
 
 #[test]
-fn alone_it_waits_for_the_other_and_then_serves() {
+fn alone_it_waits_for_the_other_until_it_is_told_to_serve() {
     let scene = Scene::new();
     let machine = &scene.machine;
     let _redis = machine.start_redis();
     machine.configure(|text| text.replace("300ms", "1s"));
     let start = Instant::now();
     let mut daemon = machine.start();
-    wait_for("the address", || scene.has_vip());
+    machine.wait_state("Unfit", "to begin without it: keepair solo");
     let after = start.elapsed();
     assert!(after >= Duration::from_secs(1), "after {after:?} only");
+    // What would happen is said, and does not.
+    let out = machine.command(&["solo"]);
+    assert_eq!(out.status.code(), Some(1));
+    says(
+        &String::from_utf8(out.stdout).unwrap(),
+        &["here will begin without there", "both will serve"],
+    );
+    says(&String::from_utf8(out.stderr).unwrap(), &["keepair: solo: nothing was done", "--yes"]);
+    scene.never_has_vip_for(Duration::from_millis(600));
+    let out = machine.command(&["solo", "--yes"]);
+    assert_eq!(out.status.code(), Some(0));
+    says(&String::from_utf8(out.stdout).unwrap(), &["may begin alone, as the operator said"]);
+    says(
+        &String::from_utf8(machine.command(&["status"]).stdout).unwrap(),
+        &["begun alone, as the operator said"],
+    );
+    wait_for("the address", || scene.has_vip());
     machine.wait_state("Active", "");
     assert!(scene.is_served(VIP));
-    assert_eq!(files(&machine.dir.path("state")), ["generation-51.json"]);
+    assert_eq!(files(&machine.dir.path("state")), ["generation-51.json", "instance-51"]);
     let out = machine.command(&["status"]);
     says(
         &String::from_utf8(out.stdout).unwrap(),
@@ -148,6 +167,8 @@ fn alone_it_waits_for_the_other_and_then_serves() {
             "never been heard",
         ],
     );
+    let out = machine.command(&["solo", "--yes"]);
+    says(&String::from_utf8(out.stderr).unwrap(), &["here is the primary already"]);
     let out = machine.command(&["switchover"]);
     assert_eq!(out.status.code(), Some(1));
     says(&String::from_utf8(out.stderr).unwrap(), &["keepair: switchover: ", "there"]);
@@ -160,7 +181,82 @@ fn alone_it_waits_for_the_other_and_then_serves() {
     assert_eq!(daemon.ended_within(Duration::from_secs(2)).code(), Some(0), "{}", machine.log());
     machine.network.assert_untouched();
     assert_eq!(files(&machine.dir.path("run")), ["lock"]);
-    assert_eq!(files(&machine.dir.path("state")), ["generation-51.json"]);
+    assert_eq!(files(&machine.dir.path("state")), ["generation-51.json", "instance-51"]);
+}
+
+#[test]
+fn a_witness_stands_by_a_machine_that_is_alone_and_without_one_it_leaves() {
+    const WITNESS: &str = "10.9.0.3";
+    let scene = Scene::new();
+    let machine = &scene.machine;
+    scene.there.sh(&format!("ip addr add {WITNESS}/24 dev eth0"));
+    let witness = || {
+        let mut command = scene.there.command("redis-server");
+        command.args([
+            "--port",
+            "7000",
+            "--bind",
+            WITNESS,
+            "--requirepass",
+            PASSWORD,
+            "--save",
+            "",
+        ]);
+        Running(command.stdout(Stdio::null()).spawn().unwrap())
+    };
+    machine.configure(|text| {
+        let file = machine.dir.path("password");
+        format!(
+            "{text}[tiebreaker]\nwitness = \"redis://{WITNESS}:7000\"\n\
+             witness_password_file = \"{}\"\n",
+            file.display()
+        )
+    });
+    let _redis = machine.start_redis();
+    let daemon = machine.start();
+    machine.wait_state("TakingOver", "witness 10.9.0.3:7000: connection refused");
+    scene.never_has_vip_for(Duration::from_millis(500));
+
+    let shown = || String::from_utf8(machine.command(&["status"]).stdout).unwrap();
+    let line = "tie-breaker witness 10.9.0.3:7000: ";
+    says(&shown(), &[&format!("{line}not reached: connection refused\n")]);
+    let first = witness();
+    machine.wait_state("Active", "");
+    says(&shown(), &[&format!("{line}reached, stands by this machine\n")]);
+    assert!(scene.is_served(VIP));
+    drop(first);
+    wait_for("it leaves", || !scene.has_vip());
+    assert!(!scene.is_served(VIP));
+    scene.wait_log("tie-breaker witness 10.9.0.3:7000 can't be reached");
+
+    let _second = witness();
+    machine.wait_state("Active", "");
+    assert!(scene.is_served(VIP));
+    scene.assert_password_is_kept(&daemon);
+}
+
+#[test]
+fn whose_data_is_the_pairs_is_decided_where_something_is_to_be_decided() {
+    let scene = Scene::new();
+    let machine = &scene.machine;
+    let _redis = machine.start_redis();
+    let _daemon = machine.start();
+    machine.wait_state("Unfit", "keepair solo");
+    let refused = |arguments: &[&str], words: &[&str]| {
+        let out = machine.command(arguments);
+        assert_eq!(out.status.code(), Some(1), "{arguments:?}");
+        says(&String::from_utf8(out.stderr).unwrap(), words);
+        String::from_utf8(out.stdout).unwrap()
+    };
+    refused(&["accept", "nobody"], &["no node `nobody`"]);
+    refused(&["accept", "there", "--yes"], &["there is not heard"]);
+    let said = refused(&["accept", "here"], &["nothing was done", "--yes"]);
+    says(&said, &["The data of here is the pair's", "The data of there is overwritten"]);
+    scene.never_has_vip_for(Duration::from_millis(300));
+    let out = machine.command(&["accept", "here", "--yes"]);
+    says(&String::from_utf8(out.stdout).unwrap(), &["the operator said that here holds"]);
+    assert_eq!(out.status.code(), Some(0));
+    machine.wait_state("Active", "");
 }
 
 #[test]
@@ -171,7 +267,7 @@ fn an_address_somebody_uses_is_left_to_him_by_name() {
     let mac = scene.there.sh("cat /sys/class/net/eth0/address || true");
     let links = scene.there.sh("ip -o link show eth0");
     let mac = links.split_once("link/ether ").map_or(mac.trim(), |(_, rest)| &rest[..17]);
-    let _daemon = scene.machine.start();
+    let _daemon = scene.machine.start_alone();
     scene.machine.wait_state("Unfit", &format!("{VIP} is already used by {mac}"));
     // It looks again every five seconds, and finds the same.
     scene.never_has_vip_for(Duration::from_millis(500));
@@ -259,6 +355,7 @@ fn with_a_broken_log() -> (Scene, Running, Running) {
     let mut command = scene.machine.daemon_command();
     command.stdout(Stdio::null()).stderr(writer);
     let daemon = Running(command.spawn().unwrap());
+    scene.machine.begin_alone();
     wait_for("the address", || scene.has_vip());
     scene.machine.wait_answer();
     scene.machine.configure(|text| text.replace("vip", "vib"));
@@ -346,7 +443,7 @@ fn a_control_client_that_talks_nonsense_is_told_so() {
     let long = "x".repeat(10_000);
     for (line, answer) in [
         ("nonsense", "not a JSON line"),
-        ("[1,2]", "unknown command; known are status and switchover"),
+        ("[1,2]", "unknown command; known are status, switchover, solo and accept"),
         ("{\"command\":\"stop\"}", "unknown command"),
         (&long, "not a JSON line"),
     ] {

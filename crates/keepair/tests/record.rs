@@ -62,6 +62,7 @@ fn recorded() -> Machine {
     machine.wait_state("Unfit", "WRONGPASS");
     machine.dir.write("password", &format!("{PASSWORD}\n"));
     daemon.signal(Signal::SIGHUP);
+    machine.begin_alone();
     machine.wait_state("Active", "");
     // A record can be looked at while it is written.
     says(&shown(&machine.dir.path(FILE), &[], 0), &["all decided as recorded"]);
@@ -150,6 +151,7 @@ fn a_killed_daemon_leaves_a_record_that_the_next_one_goes_on_with() {
     let machine = Machine::new(here);
     let _redis = machine.start_redis();
     let mut daemon = start(&machine, &[]);
+    machine.begin_alone();
     machine.wait_state("Active", "");
     daemon.signal(Signal::SIGKILL);
     daemon.ended_within(Duration::from_secs(1));
@@ -192,6 +194,7 @@ fn a_disk_that_fills_ends_the_recording_and_nothing_else() {
     let _redis = machine.start_redis();
     // No file may grow beyond 32 blocks of 512 bytes.
     let daemon = start(&machine, &["sh", "-c", "trap '' XFSZ; ulimit -f 32; exec \"$0\" \"$@\""]);
+    machine.begin_alone();
     machine.wait_state("Active", "");
     wait_for("the end of the recording", || machine.log().contains("recording stopped"));
     says(&machine.log(), &["the daemon goes on without: File too large"]);

@@ -41,6 +41,17 @@ fn packet_socket() -> io::Result<OwnedFd> {
     Ok(rustix::net::socket_with(AddressFamily::PACKET, SocketType::RAW, flags, None)?)
 }
 
+/// A socket that sends whole frames on an interface, and hears of others' ARP packets, neighbour
+/// solicitations and advertisements, and of nothing else.
+pub(crate) fn listen(ifindex: u32) -> io::Result<OwnedFd> {
+    let fd = packet_socket()?;
+    sys::attach_filter(&fd, &FILTER)?;
+    // Linux 4.20; before, our own frames come back, and are told by their address.
+    let _ = sys::set_int(&fd, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1);
+    sys::bind_packet(&fd, ifindex, ETHERTYPE_ALL)?;
+    Ok(fd)
+}
+
 /// Sends announcements and probes.
 #[derive(Debug)]
 pub struct Announcer {
@@ -75,11 +86,7 @@ impl Announcer {
 
     /// Starts to listen for stations other than `mac` that claim one of the addresses.
     pub fn claims(&self, mac: [u8; 6], vips: &[Vip]) -> io::Result<Claims> {
-        let fd = packet_socket()?;
-        sys::attach_filter(&fd, &FILTER)?;
-        // Linux 4.20; before, our own frames come back, and are told by their address.
-        let _ = sys::set_int(&fd, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1);
-        sys::bind_packet(&fd, self.ifindex, ETHERTYPE_ALL)?;
+        let fd = listen(self.ifindex)?;
         Ok(Claims { fd, mac, vips: vips.iter().map(|vip| vip.address).collect() })
     }
 

@@ -24,6 +24,7 @@ use crate::process::{ProcessState, ProcessWatch};
 use crate::realtime::monotonic_us;
 use crate::redis::Redis;
 use crate::rtnl::{Link, Rtnl};
+use crate::tiebreaker::TieBreakers;
 use crate::vrrp_socket::VrrpSocket;
 
 /// The shortest life the kernel's timer is asked for, see `fence`.
@@ -51,6 +52,7 @@ pub struct Executor {
     pub(crate) announcer: Announcer,
     pub(crate) claims: Option<Claims>,
     pub(crate) redis: Redis,
+    pub(crate) tie_breakers: TieBreakers,
     pub(crate) process: Option<ProcessWatch>,
     pub(crate) notes: SyncSender<Note>,
     /// The core wants the addresses to be present.
@@ -80,6 +82,8 @@ pub struct Parts {
     pub announcer: Announcer,
     /// The local Redis.
     pub redis: Redis,
+    /// The tie-breakers, in the order of [`Config::tie_breakers`].
+    pub tie_breakers: TieBreakers,
     /// Where notes for the other threads go.
     pub notes: SyncSender<Note>,
     /// Counts the rounds of the loop, for whoever watches it.
@@ -100,6 +104,7 @@ impl Executor {
             announcer: parts.announcer,
             claims: None,
             redis: parts.redis,
+            tie_breakers: parts.tie_breakers,
             process: None,
             notes: parts.notes,
             vips_wanted: false,
@@ -111,7 +116,6 @@ impl Executor {
     /// Performs one action. What it leads to is appended to `inputs`.
     pub(crate) fn perform(&mut self, action: Action, inputs: &mut VecDeque<Input>) {
         match action {
-            Action::AskTieBreaker(..) => {}
             Action::AddVips => {
                 self.vips_wanted = true;
                 let result = self.each_vip("add", Rtnl::add_address);
@@ -196,6 +200,7 @@ impl Executor {
                 self.redis.ask(query, &mut found);
                 inputs.extend(found.into_iter().map(Input::Redis));
             }
+            Action::AskTieBreaker(place, ask) => self.tie_breakers.ask(place, ask),
             Action::WatchProcess { pid } => {
                 // A Redis in another pid namespace can't be watched: its connection still tells.
                 self.process = ProcessWatch::open(pid).ok().filter(is_redis);

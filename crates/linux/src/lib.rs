@@ -18,4 +18,5 @@ pub mod rtnl;
 pub mod signals;
 #[allow(unsafe_code)]
 mod sys;
+pub mod tiebreaker;
 pub mod vrrp_socket;

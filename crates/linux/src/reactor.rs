@@ -14,8 +14,9 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::Duration;
 
-use keepair_core::input::{Done, Operator, Refused, Remains};
+use keepair_core::input::{Done, Operator, RedisInput, Refused, Remains, Reply};
 use keepair_core::status::Status;
+use keepair_core::tiebreaker::Says;
 use keepair_core::time::Time;
 use keepair_core::{Actions, Input, Node};
 use rustix::event::{PollFd, PollFlags};
@@ -34,6 +35,8 @@ pub enum Request {
     Reload(Box<keepair_core::config::Config>, Box<Access>),
     /// What became of the last `Note::Persist`.
     Persisted(Result<(), String>),
+    /// What the tie-breaker of this place says.
+    TieBreaker(usize, Says),
     /// A snapshot, please.
     Status(SyncSender<Box<Status>>),
 }
@@ -226,6 +229,13 @@ impl Reactor {
             Source::Redis => {
                 let mut found = Vec::new();
                 self.executor.redis.ready(&mut found);
+                for input in &found {
+                    if let RedisInput::Reply(_, Reply::Info(info)) = input
+                        && let Some(run) = info.run_id
+                    {
+                        self.executor.tie_breakers.local_redis(run);
+                    }
+                }
                 self.inputs.extend(found.into_iter().map(Input::Redis));
             }
             Source::Claims => {
@@ -237,8 +247,7 @@ impl Reactor {
             }
             Source::Process => {
                 if self.executor.process.is_some() {
-                    self.inputs
-                        .push_back(Input::Redis(keepair_core::input::RedisInput::ProcessStirred));
+                    self.inputs.push_back(Input::Redis(RedisInput::ProcessStirred));
                 }
             }
         }
@@ -257,6 +266,9 @@ impl Reactor {
                 Request::Persisted(result) => {
                     let result = result.map_err(Refused::Failed);
                     self.inputs.push_back(Input::ActionDone(Done::Persist, result));
+                }
+                Request::TieBreaker(place, says) => {
+                    self.inputs.push_back(Input::TieBreaker(place, says));
                 }
                 Request::Status(answer) => {
                     // An operator who no longer waits is no reason to.

@@ -5,7 +5,7 @@
 //! `query` says which commands a [`Query`] is, `transport` moves the bytes.
 
 mod query;
-mod transport;
+pub(crate) mod transport;
 
 use std::collections::VecDeque;
 use std::io;

@@ -128,6 +128,15 @@ impl Rtnl {
         self.socket.request(&mut writer.into_request(), |_, _| ())
     }
 
+    /// Asks a question and hands every message of the answer to `each`, with its kind.
+    pub(crate) fn ask(
+        &mut self,
+        writer: Writer,
+        each: impl FnMut(u16, &[u8]),
+    ) -> Result<(), Refusal> {
+        self.socket.request(&mut writer.into_request(), each)
+    }
+
     /// Asks a question and hands every message of the answer to `each`, with its kind; again if
     /// the table changed meanwhile.
     pub(crate) fn list<T>(

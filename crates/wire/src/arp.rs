@@ -97,9 +97,27 @@ pub fn probe(mac: [u8; 6], address: Ipv4Addr) -> [u8; FRAME_LEN] {
     request(mac, Ipv4Addr::UNSPECIFIED, address)
 }
 
+/// A frame that asks `target` for an answer, from a station that has the address `sender`: to everybody,
+/// or to the station `to` alone, which is where the target was before.
+//= https://www.rfc-editor.org/rfc/rfc1122#section-2.3.2.1
+//# Unicast Poll -- Actively poll the remote host by periodically sending a point-to-point ARP Request
+//# to it
+pub fn query(
+    mac: [u8; 6],
+    sender: Ipv4Addr,
+    target: Ipv4Addr,
+    to: Option<[u8; 6]>,
+) -> [u8; FRAME_LEN] {
+    addressed(to.unwrap_or(BROADCAST), mac, sender, target)
+}
+
 fn request(mac: [u8; 6], sender: Ipv4Addr, target: Ipv4Addr) -> [u8; FRAME_LEN] {
+    addressed(BROADCAST, mac, sender, target)
+}
+
+fn addressed(to: [u8; 6], mac: [u8; 6], sender: Ipv4Addr, target: Ipv4Addr) -> [u8; FRAME_LEN] {
     let [m0, m1, m2, m3, m4, m5] = mac;
-    let [b0, b1, b2, b3, b4, b5] = BROADCAST;
+    let [b0, b1, b2, b3, b4, b5] = to;
     let [n0, n1, n2, n3, n4, n5] = NOBODY;
     let [s0, s1, s2, s3] = sender.octets();
     let [t0, t1, t2, t3] = target.octets();

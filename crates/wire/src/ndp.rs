@@ -17,6 +17,8 @@ use crate::checksum;
 pub const ADVERTISEMENT_LEN: usize = 86;
 /// Bytes of a duplicate address probe, Ethernet header included. It has no options.
 pub const PROBE_LEN: usize = 78;
+/// Bytes of a query, Ethernet header included.
+pub const QUERY_LEN: usize = 86;
 /// The EtherType of IPv6.
 pub const ETHERTYPE: u16 = 0x86dd;
 
@@ -168,6 +170,28 @@ pub fn probe(mac: [u8; 6], address: Ipv6Addr) -> [u8; PROBE_LEN] {
     frame
 }
 
+/// A frame that asks `target` for an answer, from a station that has the address `src`: to the target's
+/// group, or to the station `to` alone, which is where the target was before.
+//= https://www.rfc-editor.org/rfc/rfc4861#section-4.3
+//# Neighbor Solicitations are multicast when the node needs to resolve an address and unicast when the
+//# node seeks to verify the reachability of a neighbor.
+pub fn query(
+    mac: [u8; 6],
+    src: Ipv6Addr,
+    target: Ipv6Addr,
+    to: Option<[u8; 6]>,
+) -> [u8; QUERY_LEN] {
+    let [m0, m1, m2, m3, m4, m5] = mac;
+    let option = [OPTION_SOURCE_MAC, 1, m0, m1, m2, m3, m4, m5];
+    let mut frame = [0; QUERY_LEN];
+    let dst = if to.is_some() { target } else { solicited_node(target) };
+    Head { mac, src, dst, target }.write(&mut frame, SOLICITATION, 0, &option);
+    if let (Some(to), Some(field)) = (to, frame.get_mut(..6)) {
+        field.copy_from_slice(&to);
+    }
+    frame
+}
+
 /// The group that the holder of `address` listens to, ff02::1:ff00:0/104 with its last 24 bits.
 /// A probing machine has to join it, to hear others probe for the same address.
 //= https://www.rfc-editor.org/rfc/rfc4291#section-2.7.1
@@ -186,7 +210,8 @@ struct Head {
 }
 
 impl Head {
-    /// Fills `frame`, whose length is that of the headers, the message and `options`.
+    /// Fills `frame`, whose length is that of the headers, the message and `options`. The Ethernet
+    /// destination is that of a multicast address.
     fn write(&self, frame: &mut [u8], kind: u8, flags: u8, options: &[u8]) {
         // Both lengths are constants below 256.
         let payload_len = u16::try_from(MESSAGE_LEN + options.len()).unwrap_or(u16::MAX);

@@ -8,6 +8,7 @@ use crate::keys::nearest::distance;
 /// `text` with as many bytes and lines, but stars for what follows a password's name, for the
 /// arguments of scripts and for signing keys.
 pub(super) fn secrets(text: &str) -> String {
+    let text = &*logins(text);
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {
@@ -36,6 +37,24 @@ pub(super) fn secrets(text: &str) -> String {
         out.push_str(other);
         rest = after;
     }
+    out
+}
+
+/// `text` with stars for the logins in its URLs: what stands between `://` and the last `@` of a string
+/// or word.
+fn logins(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, url) = rest.split_at(at + "://".len());
+        out.push_str(before);
+        let end = url.find(['"', '\'', '\n', '\r']).unwrap_or(url.len());
+        let login_len = url.get(..end).and_then(|url| url.rfind('@')).unwrap_or(0);
+        let (login, after) = url.split_at(login_len);
+        star(login, &mut out);
+        rest = after;
+    }
+    out.push_str(rest);
     out
 }
 

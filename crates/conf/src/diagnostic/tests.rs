@@ -123,7 +123,11 @@ fn passwords_are_starred_out() {
             "authentication {\nauth_type PASS\nauth_pass *\n}",
         ),
         ("auth_hmac {", "auth_hmac {"),
+        ("witness = \"redis://:a@b@h:1/2\" # x@y", "witness = \"redis://****@h:1/2\" # x@y"),
+        ("[\"http://a:b@h\", 'https://c@h']", "[\"http://***@h\", 'https://*@h']"),
+        ("redis://:a b@h\n@x", "redis://****@h\n@x"),
         // Not passwords.
+        ("redis://h:1\n@x", "redis://h:1\n@x"),
         ("password_file = \"/x\"", "password_file = \"/x\""),
         ("interface = \"eth0\"", "interface = \"eth0\""),
         ("password", "password"),

@@ -116,5 +116,7 @@ fn the_examples_of_the_template_are_good() {
         assert_ne!(access.host.is_some(), access.socket.is_some());
         assert_ne!(access.password.is_some(), access.password_file.is_some());
         assert!(config.control_group.is_some());
+        let breaker = config.tie_breaker.expect("tiebreaker");
+        assert!(breaker.gateway.is_some() && breaker.witness.is_some() && breaker.etcd.is_some());
     }
 }

@@ -5,7 +5,7 @@ use keepair_core::config::Vip;
 use super::pair::Node;
 use super::reader::{At, Part, Reader};
 use crate::config::{RedisAccess, Tls};
-use crate::keys;
+use crate::keys::{self, Key};
 use crate::secret::Secret;
 use crate::value::{Fault, address, name};
 
@@ -22,7 +22,7 @@ pub(super) fn read(
     let username = reader.text(redis, &keys::REDIS_USERNAME);
     let password = reader.text(redis, &keys::REDIS_PASSWORD);
     let password_file = reader.checked_text(redis, &keys::REDIS_PASSWORD_FILE, name::path);
-    let tls = tls(reader, redis);
+    let tls = tls(reader, redis, &keys::REDIS_TLS);
 
     if let Some(host) = &host {
         let is_host = |node: &&Node| node.address.as_ref().is_some_and(|a| a.value == host.value);
@@ -75,8 +75,9 @@ pub(super) fn read(
     }
 }
 
-fn tls(reader: &mut Reader<'_>, redis: &Part<'_>) -> Option<Tls> {
-    let part = reader.table(redis, &keys::REDIS_TLS);
+/// The table of TLS below `key`, whose keys are the same wherever it stands.
+pub(super) fn tls(reader: &mut Reader<'_>, part: &Part<'_>, key: &Key) -> Option<Tls> {
+    let part = reader.table(part, key);
     part.table?;
     let mut path = |key| reader.checked_text(&part, key, name::path).map(|path| path.value);
     let (ca, cert, key) = (path(&keys::TLS_CA), path(&keys::TLS_CERT), path(&keys::TLS_KEY));

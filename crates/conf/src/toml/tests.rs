@@ -6,6 +6,7 @@ use crate::{Severity, parse};
 
 mod complete;
 mod mutation;
+mod tiebreaker;
 
 /// Line 1 to 3 the top level, 4 and 7 the nodes, 10 and 11 Redis; what is appended begins in line 12.
 const GOOD: &str = r#"vip = ["172.18.0.10/24"]

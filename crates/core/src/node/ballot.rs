@@ -9,10 +9,11 @@ use crate::action::{Action, Actions};
 use crate::event::Event;
 use crate::tiebreaker::Says;
 use crate::time::Time;
-use crate::votes::{Mode, Spans, Votes};
+use crate::votes::{KeeperStatus, Mode, Spans, Votes};
 use crate::vrrp;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::time::Duration;
 use keepair_wire::peer::Report;
 
@@ -163,7 +164,7 @@ impl Node {
     pub(super) fn votes_missing(&self) -> String {
         let keepers = self.votes.as_ref().map(Votes::keepers).unwrap_or_default();
         let names = self.config.tie_breakers.iter().zip(&keepers);
-        let away = |(name, keeper): (&String, &crate::votes::KeeperStatus)| {
+        let away = |(name, keeper): (&String, &KeeperStatus)| {
             keeper.problem.as_ref().map(|problem| format!("{name}: {problem}"))
         };
         let peer = &self.config.peer().name;
@@ -173,6 +174,12 @@ impl Node {
             }
             None => format!("waiting for the vote of {peer} or of the tie-breaker"),
         }
+    }
+
+    /// The tie-breakers by their names, for people.
+    pub(super) fn keepers(&self) -> Vec<(String, KeeperStatus)> {
+        let keepers = self.votes.as_ref().map(Votes::keepers).unwrap_or_default();
+        self.config.tie_breakers.iter().cloned().zip(keepers).collect()
     }
 
     /// The peer serves, and this machine hears nothing of it. Whether it still receives all data it

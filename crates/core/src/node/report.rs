@@ -137,6 +137,8 @@ impl Node {
             link_up: self.link_up,
             members: [local, remote],
             last_failover: self.failover.clone(),
+            tie_breakers: self.keepers(),
+            solo: self.solo,
             problems: self.problems.list(),
             counters: self.counters.clone(),
         }

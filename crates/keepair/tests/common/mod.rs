@@ -209,6 +209,21 @@ impl Machine {
         Running(command.spawn().unwrap())
     }
 
+    /// Starts it, and lets it begin without the other machine, which nobody has heard.
+    pub(crate) fn start_alone(&self) -> Running {
+        let daemon = self.start();
+        self.begin_alone();
+        daemon
+    }
+
+    /// Waits until the daemon asks for the word to begin alone, and gives it.
+    #[track_caller]
+    pub(crate) fn begin_alone(&self) {
+        self.wait_state("Unfit", "to begin without it: keepair solo");
+        let out = self.command(&["solo", "--yes"]);
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    }
+
     /// Runs it to its end, which must come within two seconds; what it said.
     #[track_caller]
     pub(crate) fn refused(&self, mut command: Command) -> String {

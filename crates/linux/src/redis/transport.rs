@@ -13,7 +13,7 @@ use super::{Endpoint, Tls};
 /// of them hangs, and the PING deadline says so.
 const OUTBOX_BYTES_MAX: usize = 1 << 20;
 
-pub(super) enum Status {
+pub(crate) enum Status {
     /// So many bytes were read.
     Read(usize),
     /// Nothing to read now.
@@ -22,7 +22,7 @@ pub(super) enum Status {
     Closed,
 }
 
-pub(super) struct Transport {
+pub(crate) struct Transport {
     socket: Socket,
     tls: Option<Box<rustls::ClientConnection>>,
     /// Plain bytes to be sent.
@@ -31,7 +31,7 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    pub(super) fn connect(endpoint: &Endpoint, tls: Option<&Tls>) -> io::Result<Transport> {
+    pub(crate) fn connect(endpoint: &Endpoint, tls: Option<&Tls>) -> io::Result<Transport> {
         let (domain, address) = match endpoint {
             Endpoint::Tcp(address) => (Domain::for_address(*address), SockAddr::from(*address)),
             Endpoint::Unix(path) => (Domain::UNIX, SockAddr::unix(path)?),
@@ -49,15 +49,15 @@ impl Transport {
         Ok(Transport { socket, tls, outbox: Vec::new(), connecting })
     }
 
-    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 
-    pub(super) fn outbox(&mut self) -> &mut Vec<u8> {
+    pub(crate) fn outbox(&mut self) -> &mut Vec<u8> {
         &mut self.outbox
     }
 
-    pub(super) fn wants_write(&self) -> bool {
+    pub(crate) fn wants_write(&self) -> bool {
         self.connecting
             || match &self.tls {
                 Some(tls) => {
@@ -68,7 +68,7 @@ impl Transport {
     }
 
     /// Sends what the kernel takes.
-    pub(super) fn flush(&mut self) -> io::Result<()> {
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
         if self.connecting {
             if let Some(error) = self.socket.take_error()? {
                 return Err(error);
@@ -110,7 +110,7 @@ impl Transport {
     }
 
     /// Reads some plain bytes.
-    pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<Status> {
+    pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<Status> {
         if self.connecting {
             return Ok(Status::Wait);
         }

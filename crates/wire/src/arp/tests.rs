@@ -43,6 +43,24 @@ fn probe_is_arpings_but_for_the_ignored_field() {
 }
 
 #[test]
+fn a_query_is_a_request_of_its_sender_to_all_or_to_one() {
+    let (own, gateway) = (Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(192, 0, 2, 254));
+    for (to, destination) in [(None, BROADCAST), (Some(THEIRS), THEIRS)] {
+        let frame = query(OURS, own, gateway, to);
+        assert_eq!(frame[..6], destination);
+        assert_eq!(frame[6..12], OURS);
+        let want = Arp {
+            operation: Operation::Request,
+            sender_mac: OURS,
+            sender_ip: own,
+            target_mac: NOBODY,
+            target_ip: gateway,
+        };
+        assert_eq!(parse(&frame), Ok(want));
+    }
+}
+
+#[test]
 fn captured_frames_parse() {
     let nobody = Ipv4Addr::UNSPECIFIED;
     let peer = Ipv4Addr::new(192, 0, 2, 2);

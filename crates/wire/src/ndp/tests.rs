@@ -58,6 +58,27 @@ fn probe_is_linuxs_without_the_nonce() {
 }
 
 #[test]
+fn a_query_says_who_asks_and_goes_to_the_group_or_to_one() {
+    let (own, gateway) = (ip("fe80::1"), ip("2001:db8::ff"));
+    let group = [0x33, 0x33, 0xff, 0, 0, 0xff];
+    for (to, destination, dst) in
+        [(None, group, "ff02::1:ff00:ff"), (Some(THEIRS), THEIRS, "2001:db8::ff")]
+    {
+        let frame = query(OURS, own, gateway, to);
+        assert_eq!(frame[..6], destination);
+        let want = Ndp {
+            kind: Kind::Solicitation,
+            source_mac: OURS,
+            src: own,
+            dst: ip(dst),
+            target: gateway,
+            link_layer: Some(OURS),
+        };
+        assert_eq!(parse(&frame), Ok(want));
+    }
+}
+
+#[test]
 fn captured_frames_parse() {
     let claim = |router| Kind::Advertisement { router, solicited: false, overriding: true };
     let vip = "2001:db8::100";

@@ -51,7 +51,7 @@ fn the_example_of_the_readme() {
         },
         timing: Timing::default(),
         announce: Announce::default(),
-        tie_breakers: Vec::new(),
+        tie_breaker: None,
         control_group: None,
     };
     assert_eq!(parse("keepair.toml", text), Ok((expected, Vec::new())));
@@ -141,7 +141,7 @@ fn every_key_reaches_its_field() {
             boot_wait: Duration::from_secs(600),
         },
         announce: Announce { repeats: 1, interval: ms(17), refresh: Duration::from_secs(60) },
-        tie_breakers: Vec::new(),
+        tie_breaker: None,
         control_group: Some("ops".to_owned()),
     };
     assert_eq!(config, expected);

@@ -1,6 +1,7 @@
 //! What an operator is shown.
 
 use super::*;
+use crate::tiebreaker::Says;
 
 #[test]
 fn a_peer_that_was_never_heard_says_so() {
@@ -12,6 +13,28 @@ fn a_peer_that_was_never_heard_says_so() {
     assert_eq!(remote.reason, "its daemon has never been heard");
     assert_eq!((remote.generation, remote.priority, remote.lag_bytes), (0, 100, None));
     assert!(!remote.fit && status.last_failover.is_none());
+}
+
+#[test]
+fn tie_breakers_are_shown_by_their_names() {
+    let mut config = config();
+    config.tie_breakers = vec!["gateway".into(), "witness w:6379".into()];
+    let mut node = Node::new(config, Time(0));
+    let mut actions = Actions::new();
+    let mut tell = |input| node.handle(Time(0), input, &mut actions);
+    tell(Input::Started(Remains::default()));
+    tell(Input::TieBreaker(1, Says::Met([7; 20])));
+    tell(Input::TieBreaker(0, Says::Gone("no answer".into())));
+    let shown: Vec<_> = node
+        .status(Time(0))
+        .tie_breakers
+        .into_iter()
+        .map(|(name, keeper)| (name, keeper.reachable, keeper.problem, keeper.granted))
+        .collect();
+    let gone = Some("no answer".into());
+    let expected =
+        [("gateway".into(), false, gone, false), ("witness w:6379".into(), true, None, false)];
+    assert_eq!(shown, expected);
 }
 
 #[test]
