@@ -12,12 +12,15 @@ use keepair_core::config::{Announce, Config, Generation, Member, Priority, Timin
 use keepair_core::input::{
     Done, Lost, Operator, Persisted, Process, RedisInput, Refused, Remains, Reply, Settings,
 };
+use keepair_core::tiebreaker::Says;
 use keepair_core::time::Time;
 use keepair_core::{Actions, Input, Node};
 use keepair_wire::info::{
     FailoverState, Info, LinkStatus, Mode, ReplId, ReplicaInfo, ReplicaState, Role, RunId,
 };
-use keepair_wire::peer::{Cause, Failover, Handshake, Leaving, Phase, RedisFacts, Report, State};
+use keepair_wire::peer::{
+    Cause, Failover, Handshake, Leaving, Phase, RedisFacts, Report, Stamp, State,
+};
 
 use crate::{Clock, Encoder, Outcome, Record, Sums, Why, read, say, sum};
 

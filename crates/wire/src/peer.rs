@@ -16,7 +16,7 @@ use core::fmt;
 mod tests;
 
 const MAGIC: [u8; 2] = *b"KP";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Longest reason text in bytes; longer ones are cut at a character boundary.
 pub const REASON_LEN_MAX: usize = 200;
 /// Most phases a [`Failover`] carries.
@@ -492,9 +492,8 @@ impl<'a> Reader<'a> {
             _ => Err(ParseError::Field(field)),
         }
     }
-    /// A format without these fields ends before them.
     fn stamp(&mut self, field: &'static str) -> Result<Option<Stamp>, ParseError> {
-        if self.0.is_empty() || !self.present(field)? {
+        if !self.present(field)? {
             return Ok(None);
         }
         Ok(Some(Stamp { instance: self.u64()?, seq: self.u64()? }))

@@ -37,6 +37,9 @@ fn full() -> Report {
             phases: vec![(Phase::Notice, 0), (Phase::Claim, 4200)],
         }),
         reason: "the standby took over".to_string(),
+        accepted: true,
+        void: Some(Stamp { instance: 7, seq: 90 }),
+        vote: Some(Stamp { instance: u64::MAX, seq: 1 }),
     }
 }
 
