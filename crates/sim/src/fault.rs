@@ -31,6 +31,10 @@ pub enum Way {
     Empty,
     /// `REPLICAOF` the other machine.
     Replicate,
+    /// `keepair accept`, on the machine whose data is kept.
+    Accept,
+    /// `keepair accept`, on the other one.
+    Renounce,
 }
 
 /// One thing that is done to the world.
@@ -72,6 +76,8 @@ pub enum Fault {
     RestartDaemon(HostId, Duration),
     /// An operator says `keepair switchover` there.
     Switchover(HostId),
+    /// An operator says `keepair solo` there.
+    Solo(HostId),
     /// SIGTERM to the daemon.
     Terminate(HostId),
     /// The configuration file is changed, and SIGHUP sent to the daemon.
@@ -153,6 +159,7 @@ impl fmt::Display for Fault {
                 write!(f, "the daemon on {h} is killed, and started again after {after:?}")
             }
             Fault::Switchover(h) => write!(f, "an operator on {h} asks for a switchover"),
+            Fault::Solo(h) => write!(f, "an operator lets {h} begin alone"),
             Fault::Terminate(h) => write!(f, "SIGTERM to the daemon on {h}"),
             Fault::Reload(h, change) => write!(f, "SIGHUP to the daemon on {h}: {change:?}"),
             Fault::Unplug(h) => write!(f, "the cable of {h} is pulled"),
@@ -192,6 +199,12 @@ impl fmt::Display for Fault {
             Fault::Disk(h, disk) => write!(f, "the disk of {h}: {disk:?}"),
             Fault::Decide(h, Way::Empty) => {
                 write!(f, "a person keeps the data of {h}, and empties {}", h.peer())
+            }
+            Fault::Decide(h, Way::Accept) => {
+                write!(f, "a person says on {h} that its data is the pair's")
+            }
+            Fault::Decide(h, Way::Renounce) => {
+                write!(f, "a person says on {} that the data of {h} is the pair's", h.peer())
             }
             Fault::Decide(h, Way::Replicate) => {
                 write!(f, "a person keeps the data of {h}, and lets {} replicate", h.peer())

@@ -9,6 +9,7 @@ mod kernel;
 mod machine;
 mod redis;
 mod start;
+mod third;
 
 use crate::checkers::Fact;
 use crate::fault::Fault;
@@ -90,6 +91,15 @@ pub const ALL: &[(&str, Script)] = &[
     ("netlink-refuses-the-fence", kernel::refuses_the_fence),
     ("rules-flushed", kernel::rules_flushed),
     ("state-disk-full", kernel::state_disk_full),
+    ("third-partition", third::partition),
+    ("third-cut-off", third::cut_off),
+    ("third-away-and-power", third::away_and_power),
+    ("third-restarts", third::restarts),
+    ("third-power", third::power),
+    ("third-crash", third::crash),
+    ("third-left-behind", third::left_behind),
+    ("solo", third::solo),
+    ("accept", third::accept),
 ];
 
 /// Tells a story to its end.

@@ -280,10 +280,10 @@ impl World {
         }
         let [a, b] = HostId::BOTH.map(|host| self.hosts[host].redis.data.len());
         let keep = if a >= b { HostId::A } else { HostId::B };
-        let drawn = *self.rng.pick(&[Way::Empty, Way::Replicate]);
+        let drawn = *self.rng.pick(&[Way::Empty, Way::Replicate, Way::Accept, Way::Renounce]);
         // To be told again what it was told before is nothing to Redis.
         let replica = self.hosts[keep.peer()].redis.is_replica();
-        let way = if replica { Way::Empty } else { drawn };
+        let way = if replica && drawn == Way::Replicate { Way::Empty } else { drawn };
         self.swarm.decided = Some(self.now);
         self.apply(Fault::Decide(keep, way));
         true

@@ -182,10 +182,11 @@ impl Node {
         self.config.tie_breakers.iter().cloned().zip(keepers).collect()
     }
 
-    /// The peer serves, and this machine hears nothing of it and receives no data.
+    /// The peer serves, and this machine hears nothing of it. Whether it still receives all data it
+    /// can't know: Redis notices a dead link after a minute.
     pub(super) fn check_not_left_behind(&self) -> Result<(), String> {
         let behind = self.votes.as_ref().is_some_and(Votes::serves_unheard);
-        if behind && !self.monitor.is_primary() && !self.monitor.link_up() {
+        if behind && !self.monitor.is_primary() {
             let peer = &self.config.peer().name;
             return Err(format!(
                 "{peer} serves by the tie-breaker's vote and can't be heard from here: its data is \

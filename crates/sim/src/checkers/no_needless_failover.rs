@@ -72,7 +72,7 @@ fn harmless(world: &World, fault: &Fault) -> bool {
         // Which may be the Active machine before its kernel is well again.
         Fault::Netlink(host, _) => standby(*host) && !world.hosts[*host].config.preempt,
         Fault::Reload(_, change) => !matches!(change, Change::Preempt(_) | Change::Priority(..)),
-        Fault::Switchover(_) | Fault::Decide(..) => false,
+        Fault::Switchover(_) | Fault::Solo(_) | Fault::Decide(..) => false,
     }
 }
 

@@ -65,6 +65,7 @@ impl World {
                 self.plan(after, Fault::StartDaemon(host));
             }
             Fault::Switchover(host) => self.operate(host, Operator::Switchover),
+            Fault::Solo(host) => self.operate(host, Operator::Solo),
             Fault::Terminate(host) => self.operate(host, Operator::Stop),
             Fault::Reload(host, change) => self.reload(host, change),
             Fault::Unplug(host) => self.change_carrier(host, false),
@@ -169,13 +170,18 @@ impl World {
     }
 
     fn decide(&mut self, keep: HostId, way: Way) {
+        match way {
+            Way::Accept => return self.operate(keep, Operator::Accept { own: true }),
+            Way::Renounce => return self.operate(keep.peer(), Operator::Accept { own: false }),
+            Way::Empty | Way::Replicate => {}
+        }
         let mut effects = Vec::new();
         self.hosts[keep].redis.promote(&mut effects);
         self.perform_effects(keep, effects);
         let (give_up, mut effects) = (keep.peer(), Vec::new());
         match way {
             Way::Empty => self.hosts[give_up].redis.flush(&mut effects),
-            Way::Replicate => self.hosts[give_up].redis.follow(&mut effects),
+            _ => self.hosts[give_up].redis.follow(&mut effects),
         }
         self.perform_effects(give_up, effects);
     }
