@@ -275,8 +275,9 @@ keys! {
         "File that holds the password of the endpoints' user; instead of a password in the URL.";
     BREAKER_KEY: TieBreaker "key", Kind::Text, Preset::Absent(r#""keepair:redis-a""#),
         ["register", "name", "prefix"],
-        "Key of the pair's register in the witness and in etcd; left out: one made of the virtual\n\
-         router's number and the nodes' addresses. Never change it on one machine alone.";
+        "Key of the pair's register in the witness and in etcd, no other pair's; left out: one made\n\
+         of the virtual router's number and the nodes' addresses. Two machines with two keys have\n\
+         two registers: never change it while both run.";
 
     BREAKER_TLS: TieBreaker "tls", Kind::Table(Section::BreakerTls), Preset::Absent(""), ["ssl"],
         "TLS towards rediss:// and https://; left out: the system's certificates are trusted.";

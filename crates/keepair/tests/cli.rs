@@ -30,6 +30,23 @@ fn the_default_configuration_is_one_that_check_accepts() {
 }
 
 #[test]
+fn check_names_the_tie_breakers_and_no_password() {
+    let dir = Dir::new();
+    let text = format!(
+        "vip = \"10.9.0.10/24\"\ninterface = \"eth0\"\nvirtual_router_id = 7\n\
+         [[node]]\nname = \"a\"\naddress = \"10.9.0.1\"\n\
+         [[node]]\nname = \"b\"\naddress = \"10.9.0.2\"\n\
+         [tiebreaker]\ngateway = \"auto\"\nwitness = \"redis://:{PASSWORD}@10.9.0.3\"\n"
+    );
+    let file = dir.write("keepair.toml", &text);
+    let name = file.to_str().unwrap();
+    let out = keepair(&["check", name]);
+    let said = String::from_utf8(out.stdout.clone()).unwrap() + &stderr(&out);
+    let third = "the tie-breaker is gateway and witness 10.9.0.3:6379";
+    assert_eq!(said, format!("{name}: no mistakes; the pair is a and b; {third}\n"));
+}
+
+#[test]
 fn check_shows_every_mistake_with_its_place() {
     let dir = Dir::new();
     let text = format!(

@@ -194,7 +194,7 @@ fn a_witness_stands_by_a_machine_that_is_alone_and_without_one_it_leaves() {
         let mut command = scene.there.command("redis-server");
         command.args([
             "--port",
-            "7000",
+            "6379",
             "--bind",
             WITNESS,
             "--requirepass",
@@ -207,18 +207,18 @@ fn a_witness_stands_by_a_machine_that_is_alone_and_without_one_it_leaves() {
     machine.configure(|text| {
         let file = machine.dir.path("password");
         format!(
-            "{text}[tiebreaker]\nwitness = \"redis://{WITNESS}:7000\"\n\
+            "{text}[tiebreaker]\nwitness = \"redis://{WITNESS}\"\n\
              witness_password_file = \"{}\"\n",
             file.display()
         )
     });
     let _redis = machine.start_redis();
     let daemon = machine.start();
-    machine.wait_state("TakingOver", "witness 10.9.0.3:7000: connection refused");
+    machine.wait_state("TakingOver", "witness 10.9.0.3:6379: connection refused");
     scene.never_has_vip_for(Duration::from_millis(500));
 
     let shown = || String::from_utf8(machine.command(&["status"]).stdout).unwrap();
-    let line = "tie-breaker witness 10.9.0.3:7000: ";
+    let line = "tie-breaker witness 10.9.0.3:6379: ";
     says(&shown(), &[&format!("{line}not reached: connection refused\n")]);
     let first = witness();
     machine.wait_state("Active", "");
@@ -227,7 +227,7 @@ fn a_witness_stands_by_a_machine_that_is_alone_and_without_one_it_leaves() {
     drop(first);
     wait_for("it leaves", || !scene.has_vip());
     assert!(!scene.is_served(VIP));
-    scene.wait_log("tie-breaker witness 10.9.0.3:7000 can't be reached");
+    scene.wait_log("tie-breaker witness 10.9.0.3:6379 can't be reached");
 
     let _second = witness();
     machine.wait_state("Active", "");

@@ -1,12 +1,15 @@
 //! A real etcd as a witness.
 
+use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use keepair_linux::redis::Tls;
 use keepair_linux::tiebreaker::{Endpoint, Etcd, Setting};
 use zeroize::Zeroizing;
 
 use super::common::{sh, wait_for};
-use super::server::{Dir, free_port};
+use super::server::{Authority, Dir, free_port, tls};
 use super::*;
 
 const KEY: &str = "keepair/test";
@@ -19,23 +22,28 @@ struct Server {
 
 impl Server {
     fn start(name: &str) -> Server {
+        let server = Server::start_with(name, "http", &[]);
+        wait_for("etcd", || server.attempt("endpoint health"));
+        server
+    }
+
+    fn start_with(name: &str, scheme: &str, arguments: &[&str]) -> Server {
         let (port, peer) = (free_port(), free_port());
         let dir = Dir::new(&format!("etcd-{name}"));
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "etcd", "--data-dir"])
             .arg(dir.path("data"))
-            .args(["--listen-client-urls", &format!("http://127.0.0.1:{port}")])
-            .args(["--advertise-client-urls", &format!("http://127.0.0.1:{port}")])
+            .args(["--listen-client-urls", &format!("{scheme}://127.0.0.1:{port}")])
+            .args(["--advertise-client-urls", &format!("{scheme}://127.0.0.1:{port}")])
             .args(["--listen-peer-urls", &format!("http://127.0.0.1:{peer}")])
             .args(["--initial-advertise-peer-urls", &format!("http://127.0.0.1:{peer}")])
             .args(["--initial-cluster", &format!("default=http://127.0.0.1:{peer}")])
+            .args(arguments)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("this test needs setpriv (util-linux) and etcd (etcd-server)");
-        let server = Server { child, port, _dir: dir };
-        wait_for("etcd", || server.attempt("endpoint health"));
-        server
+        Server { child, port, _dir: dir }
     }
 
     fn control(&self, arguments: &str) -> String {
@@ -128,6 +136,38 @@ fn etcd_with_users() {
     let right = Machine::start(Setting::Etcd(login("secret")));
     let run = right.meets();
     assert_eq!(right.is_told(run, 10, 0), granted(10));
+}
+
+#[test]
+fn etcd_behind_tls_that_wants_a_certificate() {
+    let authority = Authority::new("etcd");
+    authority.issue("server", "IP:127.0.0.1");
+    authority.issue("client", "DNS:client");
+    let path = |name: &str| authority.path(name).display().to_string();
+    let files = [path("server.pem"), path("server.key"), path("ca.pem")];
+    let [cert, key, ca] = files.each_ref().map(String::as_str);
+    let arguments = ["--cert-file", cert, "--key-file", key, "--trusted-ca-file", ca];
+    let server =
+        Server::start_with("tls", "https", &[&arguments[..], &["--client-cert-auth"]].concat());
+    wait_for("etcd", || TcpStream::connect(("127.0.0.1", server.port)).is_ok());
+    let machine = |own: Option<(&Path, &Path)>| {
+        let config = Arc::new(tls(&authority.path("ca.pem"), own));
+        let encrypted =
+            Endpoint { tls: Some(Tls { config, server_name: None }), ..endpoint(server.port) };
+        Machine::start(Setting::Etcd(Etcd { endpoints: vec![encrypted], ..server.setting("a") }))
+    };
+    let (cert, key) = (authority.path("client.pem"), authority.path("client.key"));
+    let known = machine(Some((&cert, &key)));
+    let run = loop {
+        match known.hears() {
+            Says::Met(run) => break run,
+            // It may not have elected itself yet.
+            Says::Gone(_) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(known.is_told(run, 10, 0), granted(10));
+    assert!(machine(None).misses().contains("TLS"));
 }
 
 #[test]

@@ -75,6 +75,34 @@ fn a_gateway_behind_another_is_none() {
 }
 
 #[test]
+fn an_interface_that_goes_and_comes_back_keeps_no_processor_busy() {
+    let right = pair();
+    let machine = Machine::start(Setting::Gateway(setting(Some("10.9.0.2"))));
+    let run = machine.meets();
+    let used = || {
+        let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+        let fields: Vec<u64> =
+            stat.rsplit(')').next().unwrap().split(' ').filter_map(|it| it.parse().ok()).collect();
+        // utime and stime, in hundredths of a second; the state before them is no number.
+        fields[10] + fields[11]
+    };
+    let before = used();
+    sh("ip link del left0");
+    assert!(machine.misses().contains("no interface left0"));
+    std::thread::sleep(Duration::from_millis(500));
+    let ticks = used() - before;
+    assert!(ticks < 100, "{ticks} hundredths of a second");
+    let path = right.path();
+    sh(&format!(
+        "ip link add left0 type veth peer name right0 && ip link set right0 netns {path}
+         ip addr add 10.9.0.1/24 dev left0; ip link set left0 up"
+    ));
+    right.run(|| sh("ip addr add 10.9.0.2/24 dev right0; ip link set right0 up"));
+    while machine.hears() != Says::Met(run) {}
+    assert_eq!(machine.is_told(run, 10, 0), granted(10));
+}
+
+#[test]
 fn costs() {
     let _right = pair();
     measure(
