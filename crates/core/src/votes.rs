@@ -40,7 +40,9 @@ pub struct Spans {
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Keeper {
+    /// The run that was met last.
     run: Option<Run>,
+    reachable: bool,
     /// An earlier run may have given its vote to the peer until then, and this one forgot.
     fog_until: Time,
     /// The newest own stamp it voted for.
@@ -150,7 +152,8 @@ impl Votes {
         // Rule 5. Whoever serves holds a vote that nobody else can have got meanwhile.
         let serves = self.right_until(now).is_some();
         let ask = |(place, keeper): (usize, &Keeper)| {
-            let run = keeper.run.filter(|_| serves || now >= keeper.fog_until)?;
+            let may_ask = keeper.reachable && (serves || now >= keeper.fog_until);
+            let run = keeper.run.filter(|_| may_ask)?;
             Some((place, Ask { run, stamp, over: self.known }))
         };
         self.keepers.iter().enumerate().filter_map(ask).collect()
@@ -196,6 +199,7 @@ impl Votes {
         keeper.problem = None;
         match says {
             Says::Met(run) => {
+                keeper.reachable = true;
                 // Rule 7.
                 if keeper.run != Some(run) {
                     keeper.run = Some(run);
@@ -206,8 +210,7 @@ impl Votes {
             }
             Says::Gone(problem) => {
                 keeper.problem = Some(problem);
-                // The next connection may be to another run: it says so itself.
-                keeper.run = None;
+                keeper.reachable = false;
                 keeper.granted = None;
                 false
             }
@@ -274,11 +277,11 @@ impl Votes {
     /// Every tie-breaker, for people.
     pub fn keepers(&self) -> Vec<KeeperStatus> {
         let status = |keeper: &Keeper| KeeperStatus {
-            reachable: keeper.run.is_some(),
-            problem: match (&keeper.problem, keeper.run) {
+            reachable: keeper.reachable,
+            problem: match (&keeper.problem, keeper.reachable) {
                 (Some(problem), _) => Some(problem.clone()),
-                (None, None) => Some("it has not been reached yet".to_string()),
-                (None, Some(_)) => None,
+                (None, false) => Some("it has not been reached yet".to_string()),
+                (None, true) => None,
             },
             granted: keeper.granted.is_some(),
         };
