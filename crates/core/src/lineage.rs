@@ -71,12 +71,22 @@ impl Relation {
     }
 }
 
-/// Compares two machines' data, `mine` against `peer`'s. Where nothing tells, the operator may have.
+/// Compares two machines' data, `mine` against `peer`'s. What the operator accepted is the newer,
+/// whatever else is known; where nothing is known, so is what the other machine was made to give up.
 pub fn compare(mine: &Lineage, peer: &Lineage) -> Relation {
-    match (compare_histories(mine, peer), mine.accepted, peer.accepted) {
-        (Relation::Unrelated, true, false) => Relation::Supersedes,
-        (Relation::Unrelated, false, true) => Relation::Superseded { own_tail_bytes: None },
-        (relation, ..) => relation,
+    let relation = compare_histories(mine, peer);
+    let unrelated = relation == Relation::Unrelated;
+    let chosen = |side: &Lineage, other: &Lineage| {
+        side.accepted && !other.accepted || unrelated && other.facts.given_up
+    };
+    match (chosen(mine, peer), chosen(peer, mine), relation) {
+        (true, false, Relation::Same | Relation::Ahead { .. }) => relation,
+        (true, false, _) => Relation::Supersedes,
+        (false, true, Relation::Superseded { .. } | Relation::Same | Relation::Behind { .. }) => {
+            relation
+        }
+        (false, true, _) => Relation::Superseded { own_tail_bytes: None },
+        _ => relation,
     }
 }
 

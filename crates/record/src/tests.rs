@@ -217,7 +217,7 @@ fn kind(input: &Input) -> &'static str {
         Input::Operator(Operator::Reload(_)) => "Reload",
     }
 }
-const KINDS: usize = 23;
+const KINDS: usize = 26;
 
 /// A node, its clock, an executor that says yes, and the record of it all.
 struct Bench {
@@ -343,6 +343,7 @@ fn story_to(state: State) -> Bench {
     let mut bench = Bench::new();
     bench.feed(Input::Started(Remains { link_up: true, instance: 1, ..Remains::default() }));
     bench.feed(Input::Redis(RedisInput::Connected));
+    bench.feed(Input::Operator(Operator::Solo));
     bench.answer(&primary(100));
     bench.pass(4000, &primary(100));
     assert_eq!(bench.node.state(), state);

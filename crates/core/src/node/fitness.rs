@@ -73,22 +73,18 @@ impl Node {
             Some(Relation::Superseded { .. } | Relation::Behind { .. }) => {
                 Err(format!("{peer} holds newer data"))
             }
-            Some(Relation::Unrelated) if known.as_ref().is_some_and(|peer| peer.facts.given_up) => {
-                Ok(())
-            }
             Some(Relation::Unrelated) if known.is_some_and(|peer| peer.facts.syncing) => {
                 Err(format!("{peer} is receiving data, and holds what may be the newer meanwhile"))
             }
             Some(Relation::Unrelated) => Err(format!(
                 "this Redis and {peer}'s hold different data, and nothing says which is the newer: \
-                 neither will be overwritten; empty the one whose data is not wanted (FLUSHALL) or \
-                 make it the other's replica (REPLICAOF)"
+                 neither will be overwritten; decide with: keepair accept NODE"
             )),
             Some(Relation::Same | Relation::Ahead { .. } | Relation::Supersedes) => Ok(()),
             None if self.generation.0 > 0 && !self.vouched() => Err(format!(
                 "Redis was restarted, and {peer}, which may hold newer data, has not been heard; \
-                 if {peer} is lost for good, stop keepair, remove its generation file from the \
-                 state directory and start it again"
+                 if {peer} is lost for good: keepair accept {}",
+                self.config.own().name
             )),
             None => Ok(()),
         }
@@ -112,9 +108,8 @@ impl Node {
         });
         if relation == Some(Relation::Unrelated) {
             return Err(format!(
-                "this Redis holds other data than {}'s, and nothing says which is the newer: make \
-                 the one whose data is wanted a primary (REPLICAOF NO ONE), and then the other its \
-                 replica (REPLICAOF)",
+                "this Redis holds other data than {}'s, and nothing says which is the newer: decide \
+                 with: keepair accept NODE",
                 peer.name
             ));
         }

@@ -126,7 +126,7 @@ impl Node {
         // would have to throw away.
         let cut_off = !self.link_up && self.left_to_peer && self.monitor.is_primary();
         let superseded = || self.relation().is_some_and(Relation::may_follow);
-        if !(cut_off || peer_serves && (self.follow.accepts_peer || superseded())) {
+        if !(cut_off || peer_serves && superseded()) {
             return;
         }
         self.follow.asked_at = Some(now);
