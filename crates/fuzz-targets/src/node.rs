@@ -101,7 +101,7 @@ impl<'a> Scene<'a> {
             // Where the right is still alive the earlier run also left the addresses.
             scene.kernel.inherit(now + left);
         }
-        let alone = remains.instance % 2 == 0;
+        let alone = remains.instance % 2 == 1;
         scene.tell(Input::Started(remains));
         if alone {
             scene.tell(Input::Operator(Operator::Solo));
