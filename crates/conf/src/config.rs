@@ -40,6 +40,8 @@ pub struct Config {
     pub timing: Timing,
     /// How a takeover is announced to the network.
     pub announce: Announce,
+    /// What archives of data files may take together, in MiB; 0: there are none.
+    pub archive_limit_mib: u64,
     /// The Unix group whose members may use the control socket; `None`: root only.
     pub control_group: Option<String>,
 }

@@ -115,7 +115,9 @@ fn read(reader: &mut Reader<'_>, top: &Part<'_>) -> Option<Config> {
     let vips = pair::vips(reader, top, &nodes);
     let redis = reader.table(top, &keys::REDIS);
     let failover = reader.table(top, &keys::FAILOVER);
-    let timing = timing::read(reader, &redis, &failover, &advert);
+    let salvage = reader.table(top, &keys::SALVAGE);
+    let archive_limit_mib = reader.integer(&salvage, &keys::SALVAGE_ARCHIVE_LIMIT_MIB).value;
+    let timing = timing::read(reader, [&redis, &failover, &salvage], &advert);
     let access = access::read(reader, &redis, &vips, &nodes);
     let garp = reader.table(top, &keys::GARP);
     let announce = announce(reader, &garp);
@@ -150,6 +152,7 @@ fn read(reader: &mut Reader<'_>, top: &Part<'_>) -> Option<Config> {
         redis: access,
         timing,
         announce,
+        archive_limit_mib,
         control_group: control_group.map(|group| group.value),
     })
 }

@@ -12,6 +12,7 @@ mod active;
 mod fitness;
 mod follow;
 mod report;
+mod salvage;
 mod switchover;
 mod takeover;
 
@@ -249,6 +250,7 @@ impl Node {
             Input::VipClaimed { address, mac } => self.hear_claim(now, address, mac, out),
             Input::Redis(input) => self.hear_redis(now, input, out),
             Input::ActionDone(done, result) => self.action_done(now, done, result, out),
+            Input::Salvaged { number, result } => self.salvaged(now, number, result, out),
             Input::Operator(operator) => self.obey(now, operator, out),
         }
         self.advance(now, out);
