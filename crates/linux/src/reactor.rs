@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::Duration;
 
-use keepair_core::input::{Done, Operator, Refused, Remains};
+use keepair_core::input::{Done, Kept, Operator, Refused, Remains};
 use keepair_core::status::Status;
 use keepair_core::time::Time;
 use keepair_core::{Actions, Input, Node};
@@ -34,6 +34,13 @@ pub enum Request {
     Reload(Box<keepair_core::config::Config>, Box<Access>),
     /// What became of the last `Note::Persist`.
     Persisted(Result<(), String>),
+    /// What became of an order to salvage.
+    Salvaged {
+        /// Of the order.
+        number: u32,
+        /// What was kept, or why nothing was.
+        result: Result<Kept, String>,
+    },
     /// A snapshot, please.
     Status(SyncSender<Box<Status>>),
 }
@@ -257,6 +264,9 @@ impl Reactor {
                 Request::Persisted(result) => {
                     let result = result.map_err(Refused::Failed);
                     self.inputs.push_back(Input::ActionDone(Done::Persist, result));
+                }
+                Request::Salvaged { number, result } => {
+                    self.inputs.push_back(Input::Salvaged { number, result });
                 }
                 Request::Status(answer) => {
                     // An operator who no longer waits is no reason to.

@@ -1,0 +1,361 @@
+//! Keeping what only one Redis holds, and putting it back, with real ones. Needs `redis-server` and
+//! `setpriv`; not root.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+mod common;
+#[allow(dead_code)]
+#[path = "redis/server.rs"]
+mod server;
+
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use common::wait_for;
+use keepair_core::action::{Salvage, Wanted};
+use keepair_core::config::Generation;
+use keepair_core::input::Kept;
+use keepair_linux::redis::dialogue::Dialogue;
+use keepair_linux::salvage::shelf::{self, Item, Kind};
+use keepair_linux::salvage::{Job, Place, files, perform};
+use keepair_wire::info::{Info, ReplId};
+use keepair_wire::tail::{Entry, Reader, What};
+use server::{Dir, Server, free_port};
+
+fn talk(server: &Server) -> Dialogue {
+    Dialogue::open(&server.access(), Instant::now() + Duration::from_secs(20)).unwrap()
+}
+
+/// Runs commands, one to a line, on one connection.
+fn run(server: &Server, lines: &[&str]) {
+    let mut talk = talk(server);
+    for line in lines {
+        let args: Vec<&str> = line.split(' ').collect();
+        let reply = talk.ask(&args).unwrap();
+        assert_eq!(reply.as_error(), None, "{line}");
+    }
+}
+
+fn info(server: &Server) -> Info {
+    talk(server).info().unwrap().1
+}
+
+/// A primary and its replica, in step.
+struct Pair {
+    old: Server,
+    new: Server,
+}
+
+impl Pair {
+    fn start(name: &str, before: &[&str]) -> Pair {
+        let port = free_port();
+        let lines = format!("port {port}\nbind 127.0.0.1\nrepl-diskless-sync-delay 0\n");
+        let old = Server::start(&format!("{name}-old"), &lines);
+        run(&old, before);
+        let new = Server::start(&format!("{name}-new"), "repl-diskless-sync-delay 0\n");
+        run(&new, &[&format!("REPLICAOF 127.0.0.1 {port}")]);
+        let pair = Pair { old, new };
+        pair.settle();
+        pair
+    }
+
+    /// Until the replica has every byte.
+    fn settle(&self) {
+        wait_for("the replica to be in step", || {
+            let (old, new) = (info(&self.old), info(&self.new));
+            new.master_link_status == Some(keepair_wire::info::LinkStatus::Up)
+                && old.master_repl_offset == new.slave_repl_offset
+        });
+    }
+
+    /// The replica is promoted; the old primary does not know.
+    fn fork(&self) {
+        self.settle();
+        run(&self.new, &["REPLICAOF NO ONE"]);
+    }
+
+    /// What the core would order.
+    fn wanted(&self) -> Wanted {
+        let (old, new) = (info(&self.old), info(&self.new));
+        assert_eq!(new.master_replid2, old.master_replid);
+        Wanted::Tail {
+            replid: old.master_replid.unwrap(),
+            from: new.second_repl_offset.unwrap(),
+            newer: new.master_replid.unwrap(),
+        }
+    }
+}
+
+struct Shelf {
+    dir: Dir,
+    place: Place,
+}
+
+impl Shelf {
+    fn new(name: &str) -> Shelf {
+        let dir = Dir::new(&format!("{name}-state"));
+        let place = Place {
+            dir: dir.0.clone(),
+            vrid: 51,
+            machine: "redis-1".to_owned(),
+            archive_limit_bytes: Arc::new(files::limit(1)),
+        };
+        Shelf { dir, place }
+    }
+
+    fn keep(&self, server: &Server, what: Wanted) -> Result<Kept, String> {
+        let within = Duration::from_secs(5);
+        let order = Salvage { number: 1, what, generation: Generation(4), within };
+        let job = Job { order, access: server.access() };
+        perform(&job, &self.place).map_err(|error| error.to_string())
+    }
+
+    fn items(&self) -> Vec<Item> {
+        shelf::list(&self.dir.0).unwrap()
+    }
+
+    /// The one thing that was kept.
+    fn only(&self) -> Item {
+        let items = self.items();
+        assert_eq!(items.len(), 1, "{items:?}");
+        items.into_iter().next().unwrap()
+    }
+}
+
+/// The commands of a file, with their databases.
+fn commands(path: &PathBuf) -> Vec<(u64, String)> {
+    let entries = entries(path);
+    let data = entries.iter().filter(|entry| entry.what != What::Select);
+    data.map(|entry| {
+        let words: Vec<_> = entry.args.iter().map(|arg| String::from_utf8_lossy(arg)).collect();
+        (entry.db.unwrap(), words.join(" "))
+    })
+    .collect()
+}
+
+fn entries(path: &PathBuf) -> Vec<Entry> {
+    let mut reader = Reader::new(0, None, 0);
+    reader.push(&std::fs::read(path).unwrap());
+    let mut entries = Vec::new();
+    while let Some(entry) = reader.next().unwrap() {
+        entries.push(entry);
+    }
+    entries
+}
+
+#[test]
+fn a_tail_is_kept_command_by_command_with_its_databases() {
+    let pair = Pair::start("tail", &["SELECT 3", "SET before 1"]);
+    // The last database that was named before the fork is 3: the tail does not say so.
+    run(&pair.old, &["SELECT 3", "SET shared 1"]);
+    pair.fork();
+    run(
+        &pair.old,
+        &[
+            "SELECT 3",
+            "SET a 1",
+            "INCR counter",
+            "SELECT 0",
+            "MULTI",
+            "LPUSH list x y",
+            "HSET hash f v",
+            "EXEC",
+            "EVAL redis.call('set','by-script','1')redis.call('incr','counter') 0",
+            "PUBLISH channel hello",
+            "SADD set one",
+            "SPOP set",
+            "SET gone 1 PX 1",
+        ],
+    );
+    let expired = || talk(&pair.old).ask(&["EXISTS", "gone"]).unwrap().as_integer() == Some(0);
+    wait_for("the key to expire", expired);
+    let shelf = Shelf::new("tail");
+    let wanted = pair.wanted();
+    let kept = shelf.keep(&pair.old, wanted).unwrap();
+    let to = info(&pair.old).master_repl_offset.unwrap();
+    assert_eq!(kept, Kept::Tail { to, commands: 9, keys: 8 });
+
+    let item = shelf.only();
+    let mut found = commands(&item.path);
+    let at = found.iter().position(|(_, line)| line.starts_with("SET gone")).unwrap();
+    assert!(found[at].1.starts_with("SET gone 1 PXAT "), "{:?}", found[at]);
+    found[at].1 = "SET gone".to_owned();
+    let expected = [
+        (3, "SET a 1"),
+        (3, "INCR counter"),
+        (0, "MULTI"),
+        (0, "LPUSH list x y"),
+        (0, "HSET hash f v"),
+        (0, "EXEC"),
+        (0, "MULTI"),
+        (0, "set by-script 1"),
+        (0, "incr counter"),
+        (0, "EXEC"),
+        (0, "SADD set one"),
+        (0, "SREM set one"),
+        (0, "SET gone"),
+        (0, "DEL gone"),
+    ];
+    let found: Vec<(u64, &str)> = found.iter().map(|(db, line)| (*db, &**line)).collect();
+    assert_eq!(found, expected);
+    let note = &item.note;
+    println!("{note:#}");
+    for (field, value) in [
+        ("machine", "redis-1".into()),
+        ("generation", 4.into()),
+        ("first_database", 3.into()),
+        ("commands", 9.into()),
+        ("keys", 8.into()),
+        ("expired", 1.into()),
+        ("messages", 1.into()),
+        ("commands_with_unknown_keys", 0.into()),
+        ("last_offset", to.into()),
+    ] {
+        let value: serde_json::Value = value;
+        assert_eq!(note[field], value, "{field}");
+    }
+    for path in [&item.path, &item.path.with_extension("json")] {
+        let mode = std::fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+    }
+
+    // As `redis-cli --pipe` would send it.
+    let fresh = Server::start("tail-fresh", "");
+    let mut stream = UnixStream::connect(fresh.socket()).unwrap();
+    stream.write_all(&std::fs::read(&item.path).unwrap()).unwrap();
+    stream.write_all(b"QUIT\r\n").unwrap();
+    let mut replies = String::new();
+    stream.read_to_string(&mut replies).unwrap();
+    assert!(!replies.contains("-ERR"), "{replies}");
+    let mut talk = talk(&fresh);
+    let mut value = |args: &[&str]| talk.ask(args).unwrap();
+    assert_eq!(value(&["GET", "counter"]).as_integer(), Some(1));
+    assert_eq!(value(&["LLEN", "list"]).as_integer(), Some(2));
+    value(&["SELECT", "3"]);
+    assert_eq!(value(&["GET", "a"]).as_integer(), Some(1));
+}
+
+#[test]
+fn a_tail_of_pings_is_looked_at_and_not_kept() {
+    let pair = Pair::start("pings", &[]);
+    run(&pair.old, &["SET a 1", "CONFIG SET repl-ping-replica-period 1"]);
+    let from = info(&pair.old).master_repl_offset.unwrap() + 1;
+    let end = || info(&pair.old).master_repl_offset.unwrap();
+    wait_for("a ping", || end() > from);
+    let replid = info(&pair.old).master_replid.unwrap();
+    let shelf = Shelf::new("pings");
+    let tail = |from| Wanted::Tail { replid, from, newer: ReplId([7; 20]) };
+    let kept = shelf.keep(&pair.old, tail(from));
+    assert!(matches!(kept, Ok(Kept::Nothing { to }) if to > from), "{kept:?}");
+    // And one of nothing at all.
+    let kept = shelf.keep(&pair.old, tail(end() + 100));
+    assert!(matches!(kept, Ok(Kept::Nothing { .. })), "{kept:?}");
+    assert_eq!(shelf.items(), []);
+    let left = std::fs::read_dir(&shelf.dir.0).unwrap().count();
+    assert_eq!(left, 0, "no half a file either");
+}
+
+#[test]
+fn redis_is_never_made_to_send_everything() {
+    let pair = Pair::start("reach", &["SET a 1"]);
+    let replid = info(&pair.old).master_replid.unwrap();
+    let shelf = Shelf::new("reach");
+    let asked =
+        |from, replid| shelf.keep(&pair.old, Wanted::Tail { replid, from, newer: ReplId([7; 20]) });
+    let fulls = || {
+        let text = talk(&pair.old).info().unwrap().0;
+        text.lines().find(|line| line.starts_with("sync_full:")).unwrap().to_owned()
+    };
+    let before = fulls();
+    assert_eq!(asked(0, replid), Err("the backlog of Redis does not reach back to it".to_owned()));
+    let other = asked(1, ReplId([9; 20]));
+    assert_eq!(other, Err("Redis has begun another history meanwhile".to_owned()));
+    let never = Server::start("reach-never", "");
+    let replid = info(&never).master_replid.unwrap();
+    run(&never, &["SET a 1"]);
+    let tail = Wanted::Tail { replid, from: 0, newer: ReplId([7; 20]) };
+    assert!(shelf.keep(&never, tail).is_err());
+    assert_eq!(info(&never).master_replid, Some(replid), "its history goes on");
+    assert_eq!(fulls(), before);
+    assert_eq!(info(&pair.old).master_replid2, None);
+}
+
+#[test]
+fn a_redis_that_does_not_answer_is_given_up_in_time() {
+    let pair = Pair::start("hung", &[]);
+    let wanted = {
+        pair.fork();
+        run(&pair.old, &["SET a 1"]);
+        pair.wanted()
+    };
+    let pid = rustix::process::Pid::from_raw(pair.old.child.id() as i32).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    let shelf = Shelf::new("hung");
+    let within = Duration::from_millis(300);
+    let order = Salvage { number: 1, what: wanted, generation: Generation(1), within };
+    let began = Instant::now();
+    let result = perform(&Job { order, access: pair.old.access() }, &shelf.place);
+    let took = began.elapsed();
+    assert_eq!(result.unwrap_err().to_string(), "it takes too long");
+    assert!(took >= within && took < within * 3, "{took:?}");
+    assert_eq!(shelf.items(), []);
+}
+
+#[test]
+fn data_files_are_archived_and_the_oldest_archives_go_first() {
+    let value = "v".repeat(300_000);
+    let saves = "save 3600 1\nrdbcompression no\n";
+    for (name, lines, expected) in [
+        ("rdb", saves.to_owned(), vec!["dump.rdb"]),
+        ("aof", "appendonly yes\n".to_owned(), vec!["base", "incr", "manifest"]),
+    ] {
+        let server = Server::start(&format!("files-{name}"), &lines);
+        run(&server, &["SET a 1", &format!("SET b {value}")]);
+        let shelf = Shelf::new(&format!("files-{name}"));
+        let mut names = Vec::new();
+        for round in 0..5 {
+            // Unsaved, each time.
+            run(&server, &[&format!("SET round {round}")]);
+            let kept = shelf.keep(&server, Wanted::Files).unwrap();
+            let Kept::Files { bytes } = kept else { panic!("{kept:?}") };
+            assert!(bytes > 300_000, "{bytes}");
+            let last = shelf.items().pop().unwrap();
+            assert_eq!(last.kind, Kind::Archive);
+            assert_eq!(
+                (last.note["bytes"].as_u64(), &last.note["unsaved_changes"]),
+                (Some(bytes), &0.into())
+            );
+            let files: Vec<String> = std::fs::read_dir(&last.path)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            for part in &expected {
+                assert!(files.iter().any(|file| file.contains(part)), "{part}: {files:?}");
+            }
+            names.push(last.name);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        // A megabyte takes three of them.
+        let left: Vec<String> = shelf.items().into_iter().map(|item| item.name).collect();
+        assert_eq!(left, names[2..], "{name}");
+    }
+}
+
+#[test]
+fn data_files_that_can_not_be_archived_are_told_why() {
+    let server = Server::start("files-large", "save 3600 1\nrdbcompression no\n");
+    run(&server, &[&format!("SET b {}", "v".repeat(2_000_000)), "SAVE"]);
+    let shelf = Shelf::new("files-large");
+    let error = shelf.keep(&server, Wanted::Files).unwrap_err();
+    assert!(error.contains("more than `archive_limit_mib`"), "{error}");
+    files::set_limit(&shelf.place.archive_limit_bytes, 0);
+    let error = shelf.keep(&server, Wanted::Files).unwrap_err();
+    assert!(error.contains("`archive_limit_mib` is 0"), "{error}");
+    let empty = Server::start("files-none", "");
+    files::set_limit(&shelf.place.archive_limit_bytes, 1000);
+    let error = shelf.keep(&empty, Wanted::Files).unwrap_err();
+    assert!(error.starts_with("there are no data files in"), "{error}");
+    assert_eq!(shelf.items(), []);
+}
