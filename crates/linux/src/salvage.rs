@@ -2,12 +2,14 @@
 //!
 //! A thread of its own does it, with a connection of its own: nothing here delays an advert. It
 //! decides nothing: what is to be kept, and what becomes of a failure, is the core's. `tail` reads
-//! the end of the replication stream, `files` archives the data files, and `shelf` is the directory
-//! with both.
+//! the end of the replication stream, `files` archives the data files, `shelf` is the directory with
+//! both; `tape` reads a tail again, and `replay` puts it back.
 
 pub mod files;
+pub mod replay;
 pub mod shelf;
 pub mod tail;
+pub mod tape;
 
 use std::io;
 use std::path::PathBuf;

@@ -18,7 +18,9 @@ use keepair_core::action::{Salvage, Wanted};
 use keepair_core::config::Generation;
 use keepair_core::input::Kept;
 use keepair_linux::redis::dialogue::Dialogue;
+use keepair_linux::salvage::replay::{Choice, Outcome, Plan, Replay};
 use keepair_linux::salvage::shelf::{self, Item, Kind};
+use keepair_linux::salvage::tape::{self, Tape};
 use keepair_linux::salvage::{Job, Place, files, perform};
 use keepair_wire::info::{Info, ReplId};
 use keepair_wire::tail::{Entry, Reader, What};
@@ -358,4 +360,241 @@ fn data_files_that_can_not_be_archived_are_told_why() {
     let error = shelf.keep(&empty, Wanted::Files).unwrap_err();
     assert!(error.starts_with("there are no data files in"), "{error}");
     assert_eq!(shelf.items(), []);
+}
+
+/// Keys of groups, each group a word.
+fn keys(groups: &[tape::Group]) -> Vec<String> {
+    let name = |(db, name): &tape::Key| format!("{db}/{}", String::from_utf8_lossy(name));
+    let group = |group: &tape::Group| group.keys.iter().map(name).collect::<Vec<_>>().join("+");
+    groups.iter().map(group).collect()
+}
+
+fn plan(tape: &Tape, server: &Server, choice: &Choice) -> Plan {
+    Replay::begin(tape, server.access()).unwrap().plan(choice).unwrap().0
+}
+
+fn apply(tape: &Tape, server: &Server, choice: &Choice) -> Outcome {
+    let mut replay = Replay::begin(tape, server.access()).unwrap();
+    let (plan, since) = replay.plan(choice).unwrap();
+    replay.apply(&plan, since).unwrap()
+}
+
+fn value(server: &Server, db: u64, key: &str) -> Option<String> {
+    let mut talk = talk(server);
+    talk.demand(&["SELECT", &db.to_string()]).unwrap();
+    talk.demand(&["GET", key]).unwrap().as_str().map(str::to_owned)
+}
+
+#[test]
+fn what_nobody_wrote_since_is_put_back_once() {
+    let before = ["SET n 10", "SET m 10", "SET x old", "SET y old", "SELECT 3", "SET n 10"];
+    let pair = Pair::start("apply", &before);
+    pair.fork();
+    run(
+        &pair.old,
+        &[
+            "INCR n",
+            "INCR n",
+            "INCR m",
+            "RENAME x z",
+            "SELECT 3",
+            "INCR n",
+            "MULTI",
+            "SET t1 1",
+            "SET t2 1",
+            "EXEC",
+        ],
+    );
+    // m, y of a pair that belongs together, and t2 of a transaction.
+    run(&pair.new, &["INCR m", "SET z new", "SELECT 3", "SET t2 new"]);
+    let shelf = Shelf::new("apply");
+    shelf.keep(&pair.old, pair.wanted()).unwrap();
+    let tape = tape::load(&shelf.only()).unwrap();
+
+    let found = plan(&tape, &pair.new, &Choice::Untouched);
+    assert_eq!(keys(&found.wanted), ["0/n", "3/n"]);
+    assert_eq!(keys(&found.left), ["0/m", "0/x+0/z", "3/t1+3/t2"]);
+    assert_eq!((found.commands(), found.shared, found.unknown), (3, 0, None));
+    assert_eq!(value(&pair.new, 0, "n").as_deref(), Some("10"), "a plan changes nothing");
+
+    let outcome = apply(&tape, &pair.new, &Choice::Untouched);
+    assert_eq!((outcome.done, outcome.refused, outcome.overtaken), (3, 0, 0));
+    for (db, key, expected) in [
+        (0, "n", Some("12")),
+        (3, "n", Some("11")),
+        (0, "m", Some("11")),
+        (0, "x", Some("old")),
+        (0, "z", Some("new")),
+        (3, "t1", None),
+        (3, "t2", Some("new")),
+    ] {
+        assert_eq!(value(&pair.new, db, key).as_deref(), expected, "{db}/{key}");
+    }
+    // Once more: what was put back was written since.
+    let outcome = apply(&tape, &pair.new, &Choice::Untouched);
+    assert_eq!(outcome.done, 0);
+    assert_eq!(value(&pair.new, 0, "n").as_deref(), Some("12"));
+
+    // One that is asked for by name, written since or not.
+    let chosen = Choice::Keys(vec![b"m".to_vec()]);
+    assert_eq!(apply(&tape, &pair.new, &chosen).done, 1);
+    assert_eq!(value(&pair.new, 0, "m").as_deref(), Some("12"));
+}
+
+#[test]
+fn a_tail_that_begins_too_early_is_put_back_from_the_fork_on() {
+    // Cut off, a machine keeps what the other is not known to have.
+    let pair = Pair::start("early", &["SET n 0"]);
+    let from = info(&pair.old).master_repl_offset.unwrap() + 1;
+    run(&pair.old, &["INCR n", "INCR n"]);
+    pair.fork();
+    run(&pair.old, &["INCR n"]);
+    let replid = info(&pair.old).master_replid.unwrap();
+    let shelf = Shelf::new("early");
+    let kept = shelf.keep(&pair.old, Wanted::Tail { replid, from, newer: replid });
+    assert!(matches!(kept, Ok(Kept::Tail { commands: 3, .. })), "{kept:?}");
+    let tape = tape::load(&shelf.only()).unwrap();
+    let found = plan(&tape, &pair.new, &Choice::Untouched);
+    assert_eq!((found.commands(), found.shared), (1, 2));
+    assert_eq!(apply(&tape, &pair.new, &Choice::Untouched).done, 1);
+    assert_eq!(value(&pair.new, 0, "n").as_deref(), Some("3"));
+    // To the old one, which never lost it, nothing is done.
+    let found = plan(&tape, &pair.old, &Choice::All);
+    assert_eq!((found.commands(), found.shared), (0, 3));
+}
+
+#[test]
+fn where_nothing_tells_what_was_written_since_nothing_is_put_back_unasked() {
+    let pair = Pair::start("unknown", &["SET n 0"]);
+    pair.fork();
+    run(&pair.old, &["INCR n", "INCR other"]);
+    let shelf = Shelf::new("unknown");
+    shelf.keep(&pair.old, pair.wanted()).unwrap();
+    let tape = tape::load(&shelf.only()).unwrap();
+
+    // Its backlog has forgotten the fork: the least that Redis keeps is 16 KiB.
+    run(&pair.new, &["CONFIG SET repl-backlog-size 16384"]);
+    for _ in 0..40 {
+        run(&pair.new, &[&format!("SET filler {}", "f".repeat(1000))]);
+    }
+    let found = plan(&tape, &pair.new, &Choice::Untouched);
+    assert_eq!((found.commands(), found.left.len()), (0, 2));
+    let why = found.unknown.unwrap();
+    assert!(why.contains("backlog does not reach back"), "{why}");
+
+    let stranger = Server::start("unknown-stranger", "");
+    let found = plan(&tape, &stranger, &Choice::Untouched);
+    let why = found.unknown.unwrap();
+    assert!(why.contains("not one that is known"), "{why}");
+    assert_eq!(apply(&tape, &stranger, &Choice::All).done, 2);
+    assert_eq!(value(&stranger, 0, "other").as_deref(), Some("1"));
+
+    // A replica takes no writes.
+    run(&stranger, &["REPLICAOF 127.0.0.1 1"]);
+    let refused = Replay::begin(&tape, stranger.access()).err().unwrap();
+    assert!(refused.to_string().contains("replica"), "{refused}");
+}
+
+#[test]
+fn a_flush_on_either_side_leaves_nothing_that_is_known_to_be_untouched() {
+    let pair = Pair::start("flush", &["SET n 0"]);
+    pair.fork();
+    run(&pair.old, &["INCR n", "FLUSHALL", "SET a 1"]);
+    let shelf = Shelf::new("flush");
+    shelf.keep(&pair.old, pair.wanted()).unwrap();
+    let tape = tape::load(&shelf.only()).unwrap();
+    let found = plan(&tape, &pair.new, &Choice::Untouched);
+    assert_eq!((found.commands(), found.unknown), (0, None));
+    assert!(found.left.iter().any(|group| group.unclear.is_some()));
+    assert_eq!(apply(&tape, &pair.new, &Choice::All).done, 3);
+    assert_eq!(value(&pair.new, 0, "n"), None, "in the order they were done");
+    assert_eq!(value(&pair.new, 0, "a").as_deref(), Some("1"));
+
+    let pair = Pair::start("flushed", &["SET n 0"]);
+    pair.fork();
+    run(&pair.old, &["INCR n"]);
+    run(&pair.new, &["FLUSHDB"]);
+    let shelf = Shelf::new("flushed");
+    shelf.keep(&pair.old, pair.wanted()).unwrap();
+    let tape = tape::load(&shelf.only()).unwrap();
+    assert_eq!(plan(&tape, &pair.new, &Choice::Untouched).commands(), 0);
+}
+
+#[test]
+fn a_tape_that_is_not_what_its_note_says_is_refused() {
+    let pair = Pair::start("spoilt", &["SET n 0"]);
+    pair.fork();
+    run(&pair.old, &["INCR n", "INCR n"]);
+    let shelf = Shelf::new("spoilt");
+    shelf.keep(&pair.old, pair.wanted()).unwrap();
+    let item = shelf.only();
+    tape::load(&item).unwrap();
+    let whole = std::fs::read(&item.path).unwrap();
+    for cut in [0, 1, 30, whole.len() - 1] {
+        std::fs::write(&item.path, &whole[..cut]).unwrap();
+        assert!(tape::load(&item).is_err(), "{cut}");
+    }
+    std::fs::write(&item.path, [&whole[..], b"*1\r\n$4\r\nPING\r\n"].concat()).unwrap();
+    assert!(tape::load(&item).is_err());
+    std::fs::write(item.path.with_extension("json"), "{").unwrap();
+    assert!(tape::load(&shelf.only()).is_err());
+}
+
+#[test]
+fn a_key_that_is_written_at_the_very_moment_is_left_alone() {
+    let pair = Pair::start("moment", &["SET n 0", "SET m 0"]);
+    pair.fork();
+    run(&pair.old, &["INCR n", "INCR m"]);
+    let shelf = Shelf::new("moment");
+    shelf.keep(&pair.old, pair.wanted()).unwrap();
+    let tape = tape::load(&shelf.only()).unwrap();
+    let mut replay = Replay::begin(&tape, pair.new.access()).unwrap();
+    let (plan, since) = replay.plan(&Choice::Untouched).unwrap();
+    assert_eq!(keys(&plan.wanted), ["0/n", "0/m"]);
+    run(&pair.new, &["SET n now"]);
+    let outcome = replay.apply(&plan, since).unwrap();
+    assert_eq!((outcome.done, outcome.overtaken), (1, 1));
+    assert_eq!(value(&pair.new, 0, "n").as_deref(), Some("now"));
+    assert_eq!(value(&pair.new, 0, "m").as_deref(), Some("1"));
+}
+
+#[test]
+fn which_deletions_redis_writes_by_itself() {
+    let pair =
+        Pair::start("deletions", &["SET long 1 EX 1000", "SET soon 1 PX 300", "SET by-hand 1"]);
+    pair.fork();
+    let mut lines = vec!["SET unlinked 1 PX 1", "del by-hand", "SET mine 1 PX 1000000", "DEL mine"];
+    run(&pair.old, &lines);
+    // Nobody asks for them: Redis looks for expired keys by itself.
+    wait_for("both keys to expire", || {
+        talk(&pair.old).info().unwrap().0.contains("expired_keys:2")
+    });
+    lines = vec!["DEL long"];
+    run(&pair.old, &lines);
+    let shelf = Shelf::new("deletions");
+    shelf.keep(&pair.old, pair.wanted()).unwrap();
+    let tape = tape::load(&shelf.only()).unwrap();
+    let is_deletion = |entry: &&Entry| entry.args.len() == 2;
+    let mut found: Vec<(String, What, bool)> = tape
+        .entries
+        .iter()
+        .filter(|entry| entry.what != What::Select)
+        .filter(is_deletion)
+        .map(|entry| {
+            let words: Vec<_> = entry.args.iter().map(|arg| String::from_utf8_lossy(arg)).collect();
+            (words.join(" "), entry.what, entry.may_be_an_expiry())
+        })
+        .collect();
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    let expected = [
+        // Deleted by hand before its time, or not: nothing tells.
+        ("DEL long", What::Write, true),
+        ("DEL mine", What::Write, true),
+        // Its time was given before the fork.
+        ("DEL soon", What::Write, true),
+        ("DEL unlinked", What::Expired, true),
+        ("del by-hand", What::Write, false),
+    ];
+    let expected = expected.map(|(line, what, may)| (line.to_owned(), what, may));
+    assert_eq!(found, expected);
 }
