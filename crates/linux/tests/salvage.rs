@@ -18,13 +18,14 @@ use keepair_core::action::{Salvage, Wanted};
 use keepair_core::config::Generation;
 use keepair_core::input::Kept;
 use keepair_linux::redis::dialogue::Dialogue;
+use keepair_linux::redis::{Access, Endpoint};
 use keepair_linux::salvage::replay::{Choice, Outcome, Plan, Replay};
 use keepair_linux::salvage::shelf::{self, Item, Kind};
 use keepair_linux::salvage::tape::{self, Tape};
 use keepair_linux::salvage::{Job, Place, files, perform};
 use keepair_wire::info::{Info, ReplId};
 use keepair_wire::tail::{Entry, Reader, What};
-use server::{Dir, Server, free_port};
+use server::{Authority, Dir, Server, access, encrypted, free_port, login, loopback, tls};
 
 fn talk(server: &Server) -> Dialogue {
     Dialogue::open(&server.access(), Instant::now() + Duration::from_secs(20)).unwrap()
@@ -597,4 +598,64 @@ fn which_deletions_redis_writes_by_itself() {
     ];
     let expected = expected.map(|(line, what, may)| (line.to_owned(), what, may));
     assert_eq!(found, expected);
+}
+
+#[test]
+fn a_user_with_these_rights_over_tls_is_enough() {
+    let rights = "resetkeys resetchannels -@all +psync +replconf +info +client|setname \
+                  +config|get +bgsave";
+    let ours = Authority::new("salvage-tls");
+    ours.issue("server", "IP:127.0.0.1");
+    let port = free_port();
+    let lines = ours.server_lines(port, "server")
+        + &format!(
+            "tls-auth-clients no\nrepl-diskless-sync-delay 0\nuser ann on >right {rights}\n"
+        )
+        + "save 3600 1\n";
+    let server = Server::start("salvage-tls-redis", &lines);
+    // One that listens to its stream, so that there is one.
+    let replid = info(&server).master_replid.unwrap();
+    let replica = Server::start("salvage-tls-replica", "");
+    let socket = server.socket();
+    let relay = free_port();
+    let listener = std::net::TcpListener::bind(("127.0.0.1", relay)).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let redis = UnixStream::connect(&socket).unwrap();
+            let (mut a, mut b) = (stream.try_clone().unwrap(), redis.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut a, &mut b));
+            let (mut a, mut b) = (redis, stream);
+            std::thread::spawn(move || std::io::copy(&mut a, &mut b));
+        }
+    });
+    run(&replica, &[&format!("REPLICAOF 127.0.0.1 {relay}")]);
+    wait_for("a backlog", || info(&server).repl_backlog_active == Some(true));
+    wait_for("the replica", || {
+        info(&replica).master_link_status == Some(keepair_wire::info::LinkStatus::Up)
+    });
+    let replid = info(&server).master_replid.unwrap_or(replid);
+    let from = info(&server).master_repl_offset.unwrap() + 1;
+    run(&server, &["SET a 1"]);
+
+    let way = access(Endpoint::Tcp(loopback(port)));
+    let way = login(encrypted(way, tls(&ours.path("ca.pem"), None), None), Some("ann"), "right");
+    let shelf = Shelf::new("salvage-tls");
+    let tail = Wanted::Tail { replid, from, newer: ReplId([7; 20]) };
+    let ask = |access: Access, what| {
+        let within = Duration::from_secs(5);
+        let order = Salvage { number: 1, what, generation: Generation(1), within };
+        perform(&Job { order, access }, &shelf.place).map_err(|error| error.to_string())
+    };
+    let kept = ask(way.clone(), tail);
+    assert!(matches!(kept, Ok(Kept::Tail { commands: 1, keys: 1, .. })), "{kept:?}");
+    let kept = ask(way.clone(), Wanted::Files);
+    assert!(matches!(kept, Ok(Kept::Files { .. })), "{kept:?}");
+    assert_eq!(shelf.items().pop().unwrap().note["unsaved_changes"], 0);
+
+    // What is missing is told, and the password is not.
+    let wrong = ask(login(way.clone(), Some("ann"), "wr0ng"), tail).unwrap_err();
+    assert!(wrong.contains("WRONGPASS") && !wrong.contains("wr0ng"), "{wrong}");
+    run(&server, &["ACL SETUSER ann -psync"]);
+    let denied = ask(way, tail).unwrap_err();
+    assert!(denied.contains("NOPERM") && denied.contains("psync"), "{denied}");
 }

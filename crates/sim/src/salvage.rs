@@ -63,6 +63,10 @@ impl World {
         let at =
             self.now + Duration::from_micros(self.rng.between(disk.takes_us.0, disk.takes_us.1));
         let full = disk.refuses > 0 && self.rng.chance(disk.refuses);
+        if full && self.rng.chance(300) {
+            // It never answers: the disk is stuck.
+            return;
+        }
         let refused = if full { Err("No space left on device".to_string()) } else { Ok(()) };
         let result = result.and_then(|kept| refused.map(|()| kept));
         let outcome = Outcome { run: order.run, number: order.order.number, writes, result };
