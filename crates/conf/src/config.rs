@@ -42,6 +42,8 @@ pub struct Config {
     pub announce: Announce,
     /// The third parties that stand by one of two machines that can't hear each other.
     pub tie_breaker: Option<TieBreaker>,
+    /// What archives of data files may take together, in MiB; 0: there are none.
+    pub archive_limit_mib: u64,
     /// The Unix group whose members may use the control socket; `None`: root only.
     pub control_group: Option<String>,
 }

@@ -22,6 +22,7 @@ pub(crate) enum Section {
     TieBreaker,
     BreakerTls,
     Garp,
+    Salvage,
     Control,
 }
 
@@ -37,6 +38,7 @@ impl Section {
             Section::TieBreaker => "[tiebreaker]",
             Section::BreakerTls => "[tiebreaker.tls]",
             Section::Garp => "[garp]",
+            Section::Salvage => "[salvage]",
             Section::Control => "[control]",
         }
     }
@@ -306,6 +308,15 @@ keys! {
     GARP_REFRESH: Garp "refresh", duration(Duration::ZERO, Duration::from_secs(3600)),
         Preset::Duration(|| Announce::default().refresh), ["garp_master_refresh"],
         "Pause between announcements after those, at least 100ms; 0s for none.";
+
+    SALVAGE: Top "salvage", Kind::Table(Section::Salvage), Preset::Keys, [],
+        "What only this machine holds is kept in the state directory before it is overwritten.";
+    SALVAGE_TIMEOUT: Salvage "timeout", duration(ms(100), MINUTE),
+        Preset::Timing(|timing| &mut timing.salvage_timeout), [],
+        "How long one attempt may take; the rejoin waits for it.";
+    SALVAGE_ARCHIVE_LIMIT_MIB: Salvage "archive_limit_mib", integer(0, 1 << 30),
+        Preset::Integer(|| 1024), ["archive_limit", "limit", "max_size"],
+        "What archives of data files may take together; the oldest go first. In MiB; 0 for none.";
 
     CONTROL: Top "control", Kind::Table(Section::Control), Preset::Keys, [],
         "The socket of the command line.";

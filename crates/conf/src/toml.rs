@@ -116,7 +116,9 @@ fn read(reader: &mut Reader<'_>, top: &Part<'_>) -> Option<Config> {
     let vips = pair::vips(reader, top, &nodes);
     let redis = reader.table(top, &keys::REDIS);
     let failover = reader.table(top, &keys::FAILOVER);
-    let timing = timing::read(reader, &redis, &failover, &advert);
+    let salvage = reader.table(top, &keys::SALVAGE);
+    let archive_limit_mib = reader.integer(&salvage, &keys::SALVAGE_ARCHIVE_LIMIT_MIB).value;
+    let timing = timing::read(reader, [&redis, &failover, &salvage], &advert);
     let access = access::read(reader, &redis, &vips, &nodes);
     let pair =
         tiebreaker::Pair { vrid: Vrid(vrid.value), nodes: &nodes, vips: &vips, advert: &advert };
@@ -155,6 +157,7 @@ fn read(reader: &mut Reader<'_>, top: &Part<'_>) -> Option<Config> {
         timing,
         announce,
         tie_breaker,
+        archive_limit_mib,
         control_group: control_group.map(|group| group.value),
     })
 }

@@ -1,11 +1,13 @@
 //! What a node wants done: imperatives, performed by the executor in list order.
 
+use crate::config::Generation;
 use crate::event::Event;
 use crate::input::Persisted;
 use crate::tiebreaker::Ask;
 use crate::time::Time;
 use alloc::vec::Vec;
 use core::time::Duration;
+use keepair_wire::info::ReplId;
 use keepair_wire::peer::Report;
 use keepair_wire::vrrp::Advert;
 
@@ -69,12 +71,46 @@ pub enum Action {
     },
     /// Look at the watched process now. Answered by `Process`.
     LookAtProcess,
+    /// Keep, in the state directory, what only this machine holds, before it is overwritten. Answered
+    /// by [`crate::Input::Salvaged`], some time.
+    Salvage(Salvage),
     /// Keep this in the state directory. Answered by `ActionDone(Persist)`, some time.
     Persist(Persisted),
     /// Tell the operator.
     Tell(Event),
     /// The daemon's work is done.
     Exit,
+}
+
+/// What is to be kept, and for how long that may take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Salvage {
+    /// Comes back with the answer: an earlier order may be answered late.
+    pub number: u32,
+    /// What.
+    pub what: Wanted,
+    /// The newest generation that the data belongs to.
+    pub generation: Generation,
+    /// After so long it is of no use any more.
+    pub within: Duration,
+}
+
+/// What is to be kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Wanted {
+    /// The end of the local Redis's replication stream, by its backlog.
+    Tail {
+        /// Of the local Redis.
+        replid: ReplId,
+        /// The offset of the first byte that the other machine is not known to hold.
+        from: i64,
+        /// The history that overwrites it: the other machine's `master_replid`.
+        newer: ReplId,
+    },
+    /// The data files of the local Redis, where the stream can't be had.
+    Files,
 }
 
 /// What can be asked of the local Redis.

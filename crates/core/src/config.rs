@@ -125,6 +125,8 @@ pub struct Timing {
     pub switchover_timeout: Duration,
     /// How long a starting machine waits to hear the other before it decides alone.
     pub boot_wait: Duration,
+    /// How long one attempt to keep what is about to be overwritten may take.
+    pub salvage_timeout: Duration,
 }
 
 impl Default for Timing {
@@ -139,6 +141,7 @@ impl Default for Timing {
             promote_timeout: Duration::from_millis(1000),
             switchover_timeout: Duration::from_millis(1000),
             boot_wait: Duration::from_secs(3),
+            salvage_timeout: Duration::from_secs(5),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a node tells its operator: facts with their reasons. The only way to log.
 
 use crate::config::Generation;
+use crate::input::Kept;
 use crate::vrrp::Drop;
 use alloc::string::String;
 use core::fmt;
@@ -50,7 +51,11 @@ pub enum Event {
     Following,
     /// Nothing came of the peer's synchronisation for long: Redis is told to ask for a new one.
     FollowingAnew,
-    /// Redis is a replica now, and what only this machine holds will be overwritten.
+    /// What only this machine holds is safe on the disk, before it is overwritten.
+    Salvaged(Kept),
+    /// It could not be kept; why.
+    NotSalvaged(String),
+    /// Redis is a replica now, and what only this machine holds, and was not kept, will be overwritten.
     OwnTail {
         /// Of the stream; `None` when nothing tells.
         bytes: Option<i64>,
@@ -140,6 +145,7 @@ impl Event {
         match self {
             Event::TakeoverFailed { .. }
             | Event::FollowingAnew
+            | Event::NotSalvaged(_)
             | Event::Problem(_)
             | Event::RedisLost(_)
             | Event::TimerLate { .. }
@@ -177,6 +183,23 @@ impl fmt::Display for Event {
                     f,
                     "nothing has come of the peer's synchronisation for long: asked for a new one"
                 )
+            }
+            Event::Salvaged(Kept::Tail { commands, keys, .. }) => write!(
+                f,
+                "kept what only this machine holds, {commands} commands on {keys} keys: see \
+                 `keepair salvage list`"
+            ),
+            Event::Salvaged(Kept::Nothing { .. }) => write!(
+                f,
+                "what only this machine holds of the stream no client wrote: there is nothing to keep"
+            ),
+            Event::Salvaged(Kept::Files { bytes }) => write!(
+                f,
+                "archived the data files, {bytes} bytes, before they are overwritten: see `keepair \
+                 salvage list`"
+            ),
+            Event::NotSalvaged(why) => {
+                write!(f, "could not keep what only this machine holds: {why}")
             }
             Event::OwnTail { bytes: Some(bytes) } => {
                 write!(f, "up to {bytes} bytes of the stream are only here and will be overwritten")

@@ -59,8 +59,40 @@ pub enum Input {
     ActionDone(Done, Result<(), Refused>),
     /// A tie-breaker, by its place in `Config::tie_breakers`.
     TieBreaker(usize, Says),
+    /// What became of an [`crate::Action::Salvage`].
+    Salvaged {
+        /// Of the order.
+        number: u32,
+        /// What was kept, or why nothing was.
+        result: Result<Kept, String>,
+    },
     /// The operator wants something.
     Operator(Operator),
+}
+
+/// What is safe on the disk, before it is overwritten.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Kept {
+    /// The tail holds nothing that a client wrote, and was not kept.
+    Nothing {
+        /// The offset of its last byte.
+        to: i64,
+    },
+    /// The tail of the stream.
+    Tail {
+        /// The offset of its last byte.
+        to: i64,
+        /// Commands that change data.
+        commands: u64,
+        /// Different keys that they name.
+        keys: u64,
+    },
+    /// The data files.
+    Files {
+        /// So many bytes.
+        bytes: u64,
+    },
 }
 
 /// What an earlier run left behind, and what only the outside knows.

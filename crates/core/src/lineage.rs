@@ -152,6 +152,24 @@ fn compare_histories(mine: &Lineage, peer: &Lineage) -> Relation {
     }
 }
 
+/// The offset of the first byte of `mine`'s stream that `peer` is not known to hold, by `mine`'s
+/// own `master_replid`: offsets go on through promotions. `None` where the ids tell nothing.
+pub fn first_own_byte(mine: &RedisFacts, peer: &RedisFacts) -> Option<i64> {
+    if !known(&mine.replid) {
+        None
+    } else if mine.replid == peer.replid {
+        Some(peer.offset.saturating_add(1))
+    } else if mine.replid == peer.replid2 {
+        Some(peer.second_offset)
+    } else if known(&mine.replid2) && mine.replid2 == peer.replid {
+        Some(mine.second_offset.min(peer.offset.saturating_add(1)))
+    } else if known(&mine.replid2) && mine.replid2 == peer.replid2 {
+        Some(mine.second_offset.min(peer.second_offset))
+    } else {
+        None
+    }
+}
+
 /// Both histories left a common one. Who has written nothing since holds a prefix of it, and that
 /// is contained in whatever reaches as far or further: two primaries restarted from their RDB files
 /// after both machines lost power are such a pair.

@@ -14,6 +14,7 @@ mod fitness;
 mod follow;
 mod operator;
 mod report;
+mod salvage;
 mod switchover;
 mod takeover;
 
@@ -268,6 +269,7 @@ impl Node {
             Input::Redis(input) => self.hear_redis(now, input, out),
             Input::ActionDone(done, result) => self.action_done(now, done, result, out),
             Input::TieBreaker(place, says) => self.hear_tie_breaker(now, place, says, out),
+            Input::Salvaged { number, result } => self.salvaged(now, number, result, out),
             Input::Operator(operator) => self.obey(now, operator, out),
         }
         self.advance(now, out);

@@ -111,6 +111,7 @@ fn check_timing(config: &Config) {
         (timing.promote_timeout, 10..=60_000),
         (timing.switchover_timeout, 10..=60_000),
         (timing.boot_wait, 100..=600_000),
+        (timing.salvage_timeout, 100..=60_000),
         (config.announce.interval, 1..=10_000),
     ] {
         assert!(in_range(value, range_ms), "{timing:?}");

@@ -20,6 +20,7 @@ pub mod node;
 pub mod peer;
 pub mod resp;
 pub mod router;
+pub mod tail;
 pub mod vrrp;
 pub mod vrrp_v2;
 
@@ -47,6 +48,7 @@ pub static TARGETS: &[Target] = &[
     Target { name: "peer", run: peer::run },
     Target { name: "resp", run: resp::run },
     Target { name: "router", run: router::run },
+    Target { name: "tail", run: tail::run },
     Target { name: "vrrp", run: vrrp::run },
     Target { name: "vrrp_v2", run: vrrp_v2::run },
 ];

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use keepair_core::action::Query;
 use keepair_core::config::Config;
-use keepair_core::input::{Operator, RedisInput};
+use keepair_core::input::{Kept, Operator, RedisInput};
 use keepair_core::time::Time;
 use keepair_core::{Action, Actions, Input, Node};
 
@@ -186,6 +186,17 @@ impl<'a> Scene<'a> {
                 self.inputs.push_back(Input::Redis(RedisInput::Process(process)));
             }
             Action::Persist(_) => self.persists += 1,
+            Action::Salvage(order) => {
+                let result = match order.number % 5 {
+                    0 => Ok(Kept::Tail { to: self.redis.offset(), commands: 2, keys: 1 }),
+                    1 => Ok(Kept::Nothing { to: self.redis.offset() }),
+                    2 => Err("the backlog does not reach back to it".to_owned()),
+                    3 => Ok(Kept::Files { bytes: 1 }),
+                    // Never.
+                    _ => return,
+                };
+                self.inputs.push_back(Input::Salvaged { number: order.number, result });
+            }
             _ => {}
         }
     }

@@ -15,6 +15,7 @@ mod record;
 mod replay;
 mod router;
 mod run;
+mod salvage;
 mod store;
 mod tiebreaker;
 mod view;
@@ -129,6 +130,14 @@ enum Command {
         #[command(flatten)]
         dirs: RunDir,
     },
+    /// What was kept of a Redis before it was overwritten: list, show, put back.
+    ///
+    /// A machine that was the primary may hold writes that the other one never received. Before its
+    /// Redis is told to replicate, the daemon reads them from the replication stream and keeps them in
+    /// the state directory, as a file of commands; where the stream can't be had, it archives the data
+    /// files instead.
+    #[command(subcommand)]
+    Salvage(salvage::Command),
     /// Show configuration.
     Config {
         /// Every setting with its default, as a file to start from.
@@ -219,6 +228,7 @@ fn main() -> ExitCode {
         Command::Switchover { to, dirs } => operate::switchover(&dirs.run_dir, to.as_deref()),
         Command::Solo { yes, dirs } => operate::solo(&dirs.run_dir, yes),
         Command::Accept { node, yes, dirs } => operate::accept(&dirs.run_dir, &node, yes),
+        Command::Salvage(command) => salvage::run(&command),
         Command::Config { default: _ } => operate::show(&keepair_conf::default_toml()),
     };
     match result {

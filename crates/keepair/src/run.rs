@@ -21,6 +21,7 @@ use keepair_linux::reactor::{Mailbox, Reactor, Request};
 use keepair_linux::realtime::{self, Wake};
 use keepair_linux::redis::Redis;
 use keepair_linux::rtnl::{Monitor, Rtnl};
+use keepair_linux::salvage::{self, Place};
 use keepair_linux::tiebreaker::{Tell, TieBreakers};
 use keepair_linux::vrrp_socket::{VrrpSocket, VrrpSocketSpec};
 use nix::sys::signal::{SigSet, Signal};
@@ -83,6 +84,15 @@ pub(crate) fn run(
     let wake = Arc::new(Wake::new()?);
     let mailbox = Mailbox::new(sender, wake.clone());
     let (note_sender, note_receiver) = sync_channel(1024);
+    // One waits while another is carried out; the core wants no more.
+    let (salvage_sender, salvage_jobs) = sync_channel(1);
+    let archive_limit_bytes = Arc::new(salvage::files::limit(config.archive_limit_mib));
+    let place = Place {
+        dir: state_dir.to_owned(),
+        vrid: config.vrid.0,
+        machine: core_config.own().name.clone(),
+        archive_limit_bytes: archive_limit_bytes.clone(),
+    };
     let rounds = Arc::new(AtomicU64::new(0));
     let own_address = core_config.own().address;
     let vrrp = VrrpSocket::open(VrrpSocketSpec {
@@ -128,6 +138,7 @@ pub(crate) fn run(
         rtnl,
         fence,
         notes: note_sender,
+        salvage: salvage_sender,
         rounds: rounds.clone(),
         interface: config.interface.clone(),
         link: link.clone(),
@@ -148,6 +159,11 @@ pub(crate) fn run(
         let (mailbox, hub) = (mailbox.clone(), hub.clone());
         spawn("notes").spawn(move || notes::work(&note_receiver, &store, &mailbox, &hub))?
     };
+    {
+        // Not waited for at the end: its disk may be stuck.
+        let mailbox = mailbox.clone();
+        spawn("salvage").spawn(move || salvage::work(&salvage_jobs, &place, &mailbox))?;
+    }
     let recording = match writer {
         Some(writer) => Some(spawn("record").spawn(move || writer.work())?),
         None => None,
@@ -174,7 +190,9 @@ pub(crate) fn run(
 
     loop {
         match signals.wait()? {
-            Signal::SIGHUP => reload((file, config_id), &config, me, &mailbox),
+            Signal::SIGHUP => {
+                reload((file, config_id), &config, me, &mailbox, &archive_limit_bytes)
+            }
             Signal::SIGUSR2 if ended.load(Ordering::SeqCst) => break,
             // Somebody else's bell.
             Signal::SIGUSR2 => {}
@@ -205,7 +223,13 @@ impl Drop for EndBell {
 }
 
 /// SIGHUP: takes over a good file, and goes on with the old one otherwise.
-fn reload((file, config_id): (&Path, Option<&str>), old: &Config, me: usize, mailbox: &Mailbox) {
+fn reload(
+    (file, config_id): (&Path, Option<&str>),
+    old: &Config,
+    me: usize,
+    mailbox: &Mailbox,
+    archive_limit_bytes: &AtomicU64,
+) {
     let result = read(file, config_id).and_then(|new| {
         let fixed = |config: &Config| {
             (
@@ -223,6 +247,7 @@ fn reload((file, config_id): (&Path, Option<&str>), old: &Config, me: usize, mai
             );
         }
         let access = access::load(&new, me)?;
+        salvage::files::set_limit(archive_limit_bytes, new.archive_limit_mib);
         mailbox.put(Request::Reload(Box::new(new.core_config(me)), Box::new(access)))?;
         Ok(())
     });

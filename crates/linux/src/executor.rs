@@ -24,6 +24,7 @@ use crate::process::{ProcessState, ProcessWatch};
 use crate::realtime::monotonic_us;
 use crate::redis::Redis;
 use crate::rtnl::{Link, Rtnl};
+use crate::salvage::Job;
 use crate::tiebreaker::TieBreakers;
 use crate::vrrp_socket::VrrpSocket;
 
@@ -55,6 +56,7 @@ pub struct Executor {
     pub(crate) tie_breakers: TieBreakers,
     pub(crate) process: Option<ProcessWatch>,
     pub(crate) notes: SyncSender<Note>,
+    pub(crate) salvage: SyncSender<Job>,
     /// The core wants the addresses to be present.
     pub(crate) vips_wanted: bool,
     pub(crate) exit: bool,
@@ -86,6 +88,8 @@ pub struct Parts {
     pub tie_breakers: TieBreakers,
     /// Where notes for the other threads go.
     pub notes: SyncSender<Note>,
+    /// Where what is to be salvaged is told.
+    pub salvage: SyncSender<Job>,
     /// Counts the rounds of the loop, for whoever watches it.
     pub rounds: Arc<AtomicU64>,
 }
@@ -107,6 +111,7 @@ impl Executor {
             tie_breakers: parts.tie_breakers,
             process: None,
             notes: parts.notes,
+            salvage: parts.salvage,
             vips_wanted: false,
             exit: false,
             rounds: parts.rounds,
@@ -208,6 +213,14 @@ impl Executor {
             Action::LookAtProcess => {
                 let process = self.look_at_process();
                 inputs.push_back(Input::Redis(RedisInput::Process(process)));
+            }
+            Action::Salvage(order) => {
+                let number = order.number;
+                let job = Job { order, access: self.redis.access().clone() };
+                if self.salvage.try_send(job).is_err() {
+                    let result = Err("the attempt before is not over yet".to_owned());
+                    inputs.push_back(Input::Salvaged { number, result });
+                }
             }
             Action::Persist(persisted) => {
                 if !self.note(Note::Persist(persisted)) {

@@ -15,6 +15,7 @@ pub mod realtime;
 pub mod redis;
 pub mod router;
 pub mod rtnl;
+pub mod salvage;
 pub mod signals;
 #[allow(unsafe_code)]
 mod sys;

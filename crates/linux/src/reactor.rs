@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::Duration;
 
-use keepair_core::input::{Done, Operator, RedisInput, Refused, Remains, Reply};
+use keepair_core::input::{Done, Kept, Operator, RedisInput, Refused, Remains, Reply};
 use keepair_core::status::Status;
 use keepair_core::tiebreaker::Says;
 use keepair_core::time::Time;
@@ -37,6 +37,13 @@ pub enum Request {
     Persisted(Result<(), String>),
     /// What the tie-breaker of this place says.
     TieBreaker(usize, Says),
+    /// What became of an order to salvage.
+    Salvaged {
+        /// Of the order.
+        number: u32,
+        /// What was kept, or why nothing was.
+        result: Result<Kept, String>,
+    },
     /// A snapshot, please.
     Status(SyncSender<Box<Status>>),
 }
@@ -269,6 +276,9 @@ impl Reactor {
                 }
                 Request::TieBreaker(place, says) => {
                     self.inputs.push_back(Input::TieBreaker(place, says));
+                }
+                Request::Salvaged { number, result } => {
+                    self.inputs.push_back(Input::Salvaged { number, result });
                 }
                 Request::Status(answer) => {
                     // An operator who no longer waits is no reason to.

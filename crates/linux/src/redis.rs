@@ -4,6 +4,7 @@
 //! closing of it is itself a sense. It decides nothing: it does not reconnect, retry or time out.
 //! `query` says which commands a [`Query`] is, `transport` moves the bytes.
 
+pub mod dialogue;
 mod query;
 pub(crate) mod transport;
 
@@ -89,6 +90,11 @@ impl Redis {
     /// Takes over a new way to log in, for the next connection.
     pub fn set_access(&mut self, access: Access) {
         self.access = access;
+    }
+
+    /// The way to log in.
+    pub fn access(&self) -> &Access {
+        &self.access
     }
 
     /// Begins to connect. `Connected` or `Lost` follows, from here or from [`Redis::ready`].

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use keepair_core::Input;
-use keepair_core::action::{Action, Query};
+use keepair_core::action::{Action, Query, Wanted};
 use keepair_core::config::Config;
-use keepair_core::input::{Done, Lost, Operator, RedisInput, Remains, Reply};
+use keepair_core::input::{Done, Kept, Lost, Operator, RedisInput, Remains, Reply};
 use keepair_core::tiebreaker::Says;
 use keepair_core::time::Time;
 use keepair_core::vrrp;
@@ -57,6 +57,14 @@ pub fn input(config: &Config, input: &Input) -> String {
             let whose = if *own { config.own() } else { config.peer() };
             format!("the operator says that {} holds the pair's data", whose.name)
         }
+        Input::Salvaged { result: Ok(kept), .. } => match kept {
+            Kept::Nothing { .. } => "salvaged: there was nothing a client wrote".to_owned(),
+            Kept::Tail { commands, keys, .. } => {
+                format!("salvaged: {commands} commands on {keys} keys")
+            }
+            Kept::Files { bytes } => format!("salvaged: the data files, {bytes} bytes"),
+        },
+        Input::Salvaged { result: Err(why), .. } => format!("not salvaged: {why}"),
         Input::Operator(Operator::Switchover) => "the operator asks for a switchover".to_owned(),
         Input::Operator(Operator::Stop) => "the daemon is told to stop".to_owned(),
         Input::Operator(Operator::Reload(_)) => "a new configuration".to_owned(),
@@ -213,6 +221,12 @@ pub fn action(now: Time, action: &Action) -> String {
         Action::AskRedis(asked) => format!("ask Redis: {}", query(*asked)),
         Action::WatchProcess { pid } => format!("watch process {pid}"),
         Action::LookAtProcess => "look at Redis's process".to_owned(),
+        Action::Salvage(order) => match order.what {
+            Wanted::Tail { from, .. } => {
+                format!("salvage the stream of Redis from offset {from} on")
+            }
+            Wanted::Files => "salvage the data files of Redis".to_owned(),
+        },
         Action::Persist(kept) => format!("keep generation {}", kept.generation.0),
         Action::Tell(event) => format!("say \"{event}\""),
         Action::AskTieBreaker(place, ask) => {
@@ -250,6 +264,7 @@ pub fn name(action: &Action) -> &'static str {
         Action::AskRedis(Query::ResumeWrites) => "AskRedis.ResumeWrites",
         Action::WatchProcess { .. } => "WatchProcess",
         Action::LookAtProcess => "LookAtProcess",
+        Action::Salvage(_) => "Salvage",
         Action::Persist(_) => "Persist",
         Action::Tell(_) => "Tell",
         Action::AskTieBreaker(..) => "AskTieBreaker",

@@ -10,7 +10,7 @@ use std::time::Duration;
 use keepair_core::action::{Action, Query};
 use keepair_core::config::{Announce, Config, Generation, Member, Priority, Timing, Vip, Vrid};
 use keepair_core::input::{
-    Done, Lost, Operator, Persisted, Process, RedisInput, Refused, Remains, Reply, Settings,
+    Done, Kept, Lost, Operator, Persisted, Process, RedisInput, Refused, Remains, Reply, Settings,
 };
 use keepair_core::tiebreaker::Says;
 use keepair_core::time::Time;
@@ -174,6 +174,10 @@ fn every_input() -> Vec<Input> {
         Input::ActionDone(Done::RenewFence, Err(Refused::Lapsed)),
         Input::ActionDone(Done::CloseFence, Ok(())),
         Input::ActionDone(Done::Persist, Err(failed())),
+        Input::Salvaged { number: 1, result: Ok(Kept::Nothing { to: 1 }) },
+        Input::Salvaged { number: 2, result: Ok(Kept::Tail { to: -1, commands: 2, keys: 1 }) },
+        Input::Salvaged { number: u32::MAX, result: Ok(Kept::Files { bytes: u64::MAX }) },
+        Input::Salvaged { number: 3, result: Err("no \"room\"".to_owned()) },
         Input::Operator(Operator::Switchover),
         Input::Operator(Operator::Stop),
         Input::Operator(Operator::Solo),
@@ -209,6 +213,10 @@ fn kind(input: &Input) -> &'static str {
         Input::ActionDone(_, Ok(())) => "Done",
         Input::ActionDone(_, Err(Refused::Lapsed)) => "Done.Lapsed",
         Input::ActionDone(_, Err(Refused::Failed(_))) => "Done.Failed",
+        Input::Salvaged { result: Ok(Kept::Nothing { .. }), .. } => "Salvaged.Nothing",
+        Input::Salvaged { result: Ok(Kept::Tail { .. }), .. } => "Salvaged.Tail",
+        Input::Salvaged { result: Ok(Kept::Files { .. }), .. } => "Salvaged.Files",
+        Input::Salvaged { result: Err(_), .. } => "Salvaged.Failed",
         Input::Operator(Operator::Switchover) => "Switchover",
         Input::Operator(Operator::Stop) => "Stop",
         Input::Operator(Operator::Solo) => "Solo",
@@ -217,7 +225,7 @@ fn kind(input: &Input) -> &'static str {
         Input::Operator(Operator::Reload(_)) => "Reload",
     }
 }
-const KINDS: usize = 26;
+const KINDS: usize = 30;
 
 /// A node, its clock, an executor that says yes, and the record of it all.
 struct Bench {

@@ -52,6 +52,10 @@ pub(crate) fn input(sum: &mut Sum, input: &Input) {
             sum.word(11 | (*place as u64) << 8);
             text(sum, &format_args!("{says:?}"));
         }
+        Input::Salvaged { number, result } => {
+            sum.word(12 | u64::from(*number) << 8);
+            text(sum, &format_args!("{result:?}"));
+        }
         Input::Operator(operator) => {
             sum.word(10);
             match operator {
@@ -150,6 +154,7 @@ pub(crate) fn action(sum: &mut Sum, action: &Action) {
         Action::AskRedis(asked) => query(sum, asked),
         Action::WatchProcess { pid } => sum.word(48 | u64::from(*pid) << 8),
         Action::LookAtProcess => sum.word(49),
+        Action::Salvage(order) => text(sum, &format_args!("{order:?}")),
         Action::Persist(kept) => persisted(sum, Some(kept)),
         Action::Tell(event) => text(sum, event),
         Action::Exit => sum.word(52),

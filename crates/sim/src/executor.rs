@@ -100,6 +100,10 @@ impl World {
                 self.look_at_process(id);
                 None
             }
+            Action::Salvage(order) => {
+                self.begin_salvage(id, *order);
+                None
+            }
             Action::Persist(persisted) => {
                 self.persist(id, *persisted);
                 None

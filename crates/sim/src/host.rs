@@ -5,6 +5,7 @@ use crate::daemon::Daemon;
 use crate::kernel::Kernel;
 use crate::redis::{Redis, Setup};
 use crate::world::Event;
+use crate::writes::Writes;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
 use core::ops::{Index, IndexMut};
@@ -124,6 +125,8 @@ pub struct Host {
     pub config: Config,
     /// The daemon's state directory.
     pub persisted: Option<Persisted>,
+    /// What was salvaged into it.
+    pub salvaged: Writes,
     /// The disk it is on.
     pub disk: Disk,
 }
@@ -143,6 +146,7 @@ impl Host {
             redis: Redis::new(id, setup),
             config,
             persisted: None,
+            salvaged: Writes::default(),
             disk: Disk::default(),
         }
     }

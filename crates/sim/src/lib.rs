@@ -28,6 +28,7 @@ mod process;
 mod queue;
 pub mod redis;
 pub mod rng;
+mod salvage;
 pub mod scenario;
 pub mod sometimes;
 mod stream;

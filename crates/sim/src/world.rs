@@ -15,6 +15,7 @@ use crate::network::{Network, Traffic};
 use crate::options::Options;
 use crate::redis::{Answer, ConnId, Effect, Message, Stream, Wanted, WriteId};
 use crate::rng::Rng;
+use crate::salvage::{Order, Outcome};
 use crate::sometimes::Seen;
 use crate::swarm::Style;
 use crate::swarm::Turn;
@@ -41,6 +42,10 @@ pub(crate) enum Event {
     CallEnds { host: HostId, run: u64, life: u64, call: Box<Call> },
     /// The state directory has taken it, or not.
     Persisted { host: HostId, run: u64, persisted: Box<Persisted>, result: Result<(), Refused> },
+    /// The thread that salvages has its connection to Redis.
+    SalvageReads { host: HostId, order: Box<Order> },
+    /// The state directory has what was salvaged, or not.
+    Salvaged { host: HostId, outcome: Box<Outcome> },
     /// A message reaches this run of Redis.
     RedisMessage { host: HostId, run: u64, message: Message },
     /// Redis is not busy any more.
@@ -98,6 +103,8 @@ impl Event {
             | Event::DaemonInput { host, .. }
             | Event::CallEnds { host, .. }
             | Event::Persisted { host, .. }
+            | Event::SalvageReads { host, .. }
+            | Event::Salvaged { host, .. }
             | Event::RedisMessage { host, .. }
             | Event::RedisIdle { host }
             | Event::SocketsClose { host, .. }
@@ -258,6 +265,8 @@ impl World {
             Event::Persisted { host, run, persisted, result } => {
                 self.persisted(host, run, *persisted, result)
             }
+            Event::SalvageReads { host, order } => self.salvage_reads(host, *order),
+            Event::Salvaged { host, outcome } => self.has_salvaged(host, *outcome),
             Event::RedisMessage { host, run, message } => {
                 if self.hosts[host].redis.run == run {
                     self.hand_to_redis(host, message);

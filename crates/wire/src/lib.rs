@@ -12,6 +12,7 @@
 extern crate alloc;
 
 pub mod arp;
+pub mod command;
 #[cfg(feature = "serde")]
 pub mod hex;
 pub mod info;
@@ -19,6 +20,7 @@ pub mod ip;
 pub mod ndp;
 pub mod peer;
 pub mod resp;
+pub mod tail;
 pub mod vrrp;
 
 mod checksum;

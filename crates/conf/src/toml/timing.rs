@@ -10,13 +10,12 @@ use crate::value::{Fault, duration};
 
 pub(super) fn read(
     reader: &mut Reader<'_>,
-    redis: &Part<'_>,
-    failover: &Part<'_>,
+    parts: [&Part<'_>; 3],
     advert: &Set<Duration>,
 ) -> Timing {
     let mut timing = Timing::default();
     let mut periods = vec![Period { key: &keys::ADVERT_INTERVAL, set: advert.clone() }];
-    for part in [redis, failover] {
+    for part in parts {
         for key in part.section.keys() {
             if let Preset::Timing(field) = key.preset {
                 let set = reader.duration(part, key);

@@ -3,6 +3,7 @@
 //! Whenever the peer is Active and the local Redis is not its replica, it is told to be, unless
 //! that would overwrite data nobody has called older.
 
+use super::salvage::Salvage;
 use super::{Node, Phase};
 use crate::action::{Action, Actions, Query};
 use crate::config::Generation;
@@ -46,6 +47,7 @@ pub(super) struct Follow {
     by_hand: ByHand,
     /// The operator said that the peer's data is the pair's.
     accepts_peer: bool,
+    pub(super) salvage: Salvage,
 }
 
 /// Whether somebody else made the local Redis a replica.
@@ -74,7 +76,7 @@ struct Held {
 
 impl Follow {
     pub(super) fn deadline(&self) -> Option<Time> {
-        self.retry_at
+        [self.retry_at, self.salvage.deadline()].into_iter().flatten().min()
     }
 
     /// New replicas are refused.
@@ -109,6 +111,10 @@ impl Node {
         let refused = peer_serves && self.replicates_from_peer() && !self.monitor.link_up();
         self.follow.refused_since = self.follow.refused_since.or(Some(now)).filter(|_| refused);
         let resting = matches!(self.phase, Phase::Backup | Phase::Unfit | Phase::Stopping { .. });
+        if !resting || !self.monitor.connected() {
+            self.give_up_salvage(out);
+        }
+        self.tick_salvage(now, out);
         if !resting || self.follow.pending() || self.follow.retry_at.is_some() {
             return;
         }
@@ -127,6 +133,9 @@ impl Node {
         let cut_off = !self.link_up && self.left_to_peer && self.monitor.is_primary();
         let superseded = || self.relation().is_some_and(Relation::may_follow);
         if !(cut_off || peer_serves && superseded()) {
+            return;
+        }
+        if !self.keep_what_is_only_here(now, out) {
             return;
         }
         self.follow.asked_at = Some(now);
@@ -153,7 +162,7 @@ impl Node {
         self.follow.by_hand == ByHand::GivenUp || self.follow.accepts_peer
     }
 
-    fn relation(&self) -> Option<Relation> {
+    pub(super) fn relation(&self) -> Option<Relation> {
         self.peer.lineage().map(|peer| compare(&self.lineage(), &peer))
     }
 
@@ -196,8 +205,9 @@ impl Node {
                     Some(Relation::Same | Relation::Behind { .. }) => Some(0),
                     Some(Relation::Supersedes | Relation::Unrelated) | None => None,
                 };
-                if own_tail_bytes != Some(0) {
-                    out.push(Action::Tell(Event::OwnTail { bytes: own_tail_bytes }));
+                let not_kept = self.not_kept(facts.offset, own_tail_bytes, out);
+                if not_kept != Some(0) {
+                    out.push(Action::Tell(Event::OwnTail { bytes: not_kept }));
                 }
                 self.follow.rejoining =
                     Some(Held { replid: facts.replid, offset: facts.offset, own_tail_bytes });

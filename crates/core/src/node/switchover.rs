@@ -152,7 +152,7 @@ impl Node {
         }
     }
 
-    fn can_pause_writes(&self) -> bool {
+    pub(super) fn can_pause_writes(&self) -> bool {
         self.monitor
             .info
             .as_ref()

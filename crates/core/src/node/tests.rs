@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::config::{Announce, Member, Priority, Timing, Vip, Vrid};
-use crate::input::{Lost, Operator, Process, Remains, Reply};
+use crate::input::{Kept, Lost, Operator, Process, Remains, Reply};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec;
@@ -44,6 +44,8 @@ struct Bench {
     log: Vec<Action>,
     seq: u64,
     refuse: Option<Done>,
+    /// What becomes of an order to salvage; `None`: nothing yet.
+    kept: Option<Result<Kept, String>>,
 }
 
 impl Bench {
@@ -65,7 +67,7 @@ impl Bench {
     fn with(config: Config, remains: Remains) -> Bench {
         let now = Time(1_000_000);
         let node = Node::new(config, now);
-        let mut bench = Bench { node, now, log: Vec::new(), seq: 0, refuse: None };
+        let mut bench = Bench { node, now, log: Vec::new(), seq: 0, refuse: None, kept: None };
         bench.feed(Input::Started(remains));
         bench.redis(RedisInput::Connected);
         bench
@@ -85,6 +87,9 @@ impl Bench {
                     Action::CloseFence { .. } => Some(Done::CloseFence),
                     _ => None,
                 };
+                if let (Action::Salvage(order), Some(result)) = (&action, self.kept.clone()) {
+                    inputs.push(Input::Salvaged { number: order.number, result });
+                }
                 if let Some(done) = done {
                     let refused = self.refuse == Some(done);
                     let result =
@@ -314,6 +319,7 @@ fn active_with(config: Config) -> Bench {
 
 mod active;
 mod follow;
+mod salvage;
 mod start;
 mod status;
 mod switchover;

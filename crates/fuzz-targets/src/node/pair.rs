@@ -79,6 +79,7 @@ pub(super) fn changed(config: &Config, draw: &mut Draw<'_>) -> Config {
         promote_timeout: ms(10),
         switchover_timeout: ms(10),
         boot_wait: ms(100),
+        salvage_timeout: ms(100),
     };
     let announce = Announce { repeats: 2, interval: ms(1), refresh: ms(100) };
     let slow = Announce { repeats: 16, interval: ms(10_000), refresh: ms(3_600_000) };

@@ -28,6 +28,8 @@ pub(crate) struct Transport {
     /// Plain bytes to be sent.
     outbox: Vec<u8>,
     connecting: bool,
+    /// More than so many bytes that wait to be sent are an error.
+    pub(super) outbox_bytes_max: usize,
 }
 
 impl Transport {
@@ -46,7 +48,8 @@ impl Transport {
             Err(error) => return Err(error),
         };
         let tls = tls.map(|tls| tls_connection(tls, endpoint)).transpose()?;
-        Ok(Transport { socket, tls, outbox: Vec::new(), connecting })
+        let outbox_bytes_max = OUTBOX_BYTES_MAX;
+        Ok(Transport { socket, tls, outbox: Vec::new(), connecting, outbox_bytes_max })
     }
 
     pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
@@ -79,7 +82,7 @@ impl Transport {
             }
             self.connecting = false;
         }
-        if self.outbox.len() > OUTBOX_BYTES_MAX {
+        if self.outbox.len() > self.outbox_bytes_max {
             return Err(io::Error::other("Redis takes no more commands"));
         }
         if let Some(tls) = &mut self.tls {

@@ -1,5 +1,6 @@
-//! Property 4, nothing is destroyed in silence: a daemon that makes its Redis a replica says what
-//! this machine alone holds, or that it can't tell, before a resync overwrites it.
+//! Property 4, nothing is destroyed in silence: what this machine alone holds is in its state
+//! directory before a resync overwrites it, or the daemon that makes its Redis a replica says how much
+//! of it is not, or that it can't tell.
 //!
 //! It learns that from the answer to its command; where Redis answers late, it says so late. A
 //! daemon that is not there, or was not all the time, can't.
@@ -35,8 +36,12 @@ pub(super) struct NoSilentLoss {
 
 impl NoSilentLoss {
     fn overwritten(&mut self, world: &World, host: HostId, lost: &Writes) {
-        let due =
-            |write: &u32| self.acknowledged.contains(*write) && self.tail[host].contains(*write);
+        let salvaged = &world.hosts[host].salvaged;
+        let due = |write: &u32| {
+            self.acknowledged.contains(*write)
+                && self.tail[host].contains(*write)
+                && !salvaged.contains(*write)
+        };
         let destroyed = lost.iter().filter(due).count();
         if self.could_speak(world, host) && destroyed > 0 {
             self.overwritten[host] = Some((world.now, destroyed));

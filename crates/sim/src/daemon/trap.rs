@@ -36,11 +36,13 @@ pub enum Step {
     Promote,
     /// `AskRedis(Follow)`.
     Follow,
+    /// `Salvage`.
+    Salvage,
 }
 
 impl Step {
     /// All of them.
-    pub const ALL: [Step; 9] = [
+    pub const ALL: [Step; 10] = [
         Step::AddVips,
         Step::RemoveVips,
         Step::OpenFence,
@@ -50,6 +52,7 @@ impl Step {
         Step::SendAdvert,
         Step::Promote,
         Step::Follow,
+        Step::Salvage,
     ];
 
     pub(super) fn of(action: &Action) -> Option<Step> {
@@ -63,6 +66,7 @@ impl Step {
             Action::SendAdvert(_) => Step::SendAdvert,
             Action::AskRedis(Query::Promote) => Step::Promote,
             Action::AskRedis(Query::Follow) => Step::Follow,
+            Action::Salvage(_) => Step::Salvage,
             _ => return None,
         })
     }

@@ -4,9 +4,10 @@
 //! `replicationSetMaster`, `replicationCron`.
 
 use super::{
-    CRON_PERIOD, ConnId, Effect, Entry, Message, Note, PING_LEN, PING_PERIOD, Persistence,
+    CRON_PERIOD, ConnId, Effect, Entry, Message, Note, PING_LEN, PING_PERIOD, Persistence, Process,
     REPL_TIMEOUT, Redis, Snapshot, Stream, Version, Wanted, WriteId,
 };
+use crate::writes::Writes;
 use keepair_core::time::Time;
 use keepair_wire::info::ReplId;
 use std::collections::VecDeque;
@@ -153,6 +154,21 @@ impl Redis {
         let (history, offset) = (self.replid, self.offset);
         out.push(Effect::Note(Note::Following { holds, history, offset }));
         self.dial_soon(out);
+    }
+
+    /// What one who asks for the stream of this history from this offset on is sent, and the offset of
+    /// the last byte.
+    pub(crate) fn tail(&self, replid: ReplId, from: i64) -> Result<(Writes, i64), String> {
+        if self.process == Process::Absent {
+            return Err("there is no Redis".to_string());
+        }
+        if self.is_loading() || (self.upstream.is_some() && !self.link_is_up()) {
+            return Err("NOMASTERLINK".to_string());
+        }
+        let known = replid == self.replid;
+        let entries = self.backlog.as_ref().filter(|_| known).and_then(|log| log.after(from - 1));
+        let entries = entries.ok_or("the backlog does not reach back to it")?;
+        Ok((entries.iter().filter_map(|entry| entry.write).collect(), self.offset))
     }
 
     /// At once since Redis 6.2, at the next turn of the cron before.

@@ -9,7 +9,7 @@ use crate::redis::{Answer, Note, Process, WriteId};
 use crate::world::World;
 use keepair_core::action::Action;
 use keepair_core::event::{Event, SwitchoverStep};
-use keepair_core::input::{Done, Refused};
+use keepair_core::input::{Done, Kept, Refused};
 use keepair_core::time::Time;
 use keepair_core::vrrp::Drop;
 use keepair_wire::peer::{Cause, State};
@@ -23,6 +23,8 @@ pub(crate) struct Watch {
     burst: PerHost<Vec<WriteId>>,
     /// The daemon has given something to its disk, and has not been answered.
     persisting: PerHost<bool>,
+    /// It has asked for something to be salvaged, and has not been answered.
+    salvaging: PerHost<bool>,
     flushed: PerHost<bool>,
     taken: PerHost<bool>,
     /// A fence was closed in the middle of a switchover.
@@ -108,6 +110,7 @@ impl Watch {
             }
             Fact::DaemonStarts { host, .. } => {
                 self.persisting[*host] = false;
+                self.salvaging[*host] = false;
                 self.switching[*host] = false;
             }
             Fact::RedisEnds { host }
@@ -136,6 +139,18 @@ impl Watch {
                 if world.hosts[host.peer()].daemon.phase() == Some(State::TakingOver) =>
             {
                 self.note(Situation::TwoTakeovers);
+            }
+            Event::Salvaged(kept) => {
+                self.salvaging[host] = false;
+                self.note(match kept {
+                    Kept::Tail { .. } => Situation::SalvagedTail,
+                    Kept::Nothing { .. } => Situation::SalvagedNothing,
+                    Kept::Files { .. } => Situation::SalvagedFiles,
+                });
+            }
+            Event::NotSalvaged(_) => {
+                self.salvaging[host] = false;
+                self.note(Situation::NotSalvaged);
             }
             Event::TakeoverFailed { .. } => self.note(Situation::TakeoverFailed),
             Event::Left { cause: Cause::Superseded } => self.note(Situation::ConflictSettled),
@@ -240,6 +255,7 @@ impl Watch {
     fn performs(&mut self, world: &World, host: HostId, action: &Action) {
         match action {
             Action::Persist(_) => self.persisting[host] = true,
+            Action::Salvage(_) => self.salvaging[host] = true,
             Action::CloseFence { and_source: false }
                 if world.hosts[host].daemon.phase() == Some(State::Active) =>
             {
@@ -278,6 +294,9 @@ impl Watch {
             Fault::KillDaemon(host) | Fault::RestartDaemon(host, _) | Fault::PowerOff(host) => {
                 if phase(*host) == Some(State::TakingOver) {
                     self.note(Situation::TakeoverMetDeath);
+                }
+                if std::mem::take(&mut self.salvaging[*host]) {
+                    self.note(Situation::SalvageMetDeath);
                 }
                 if std::mem::take(&mut self.persisting[*host]) {
                     self.note(Situation::PersistLost);

@@ -90,6 +90,8 @@ pub struct Decoder {
     /// Bytes of `buf` that belong to values already returned or to `partial`.
     used: usize,
     partial: Partial,
+    /// Bytes of all values returned.
+    taken: u64,
     failed: Option<DecodeError>,
 }
 
@@ -113,6 +115,11 @@ impl Decoder {
         self.buf.extend_from_slice(bytes);
     }
 
+    /// How many bytes of the stream all values returned so far took.
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
     /// The next whole value, `None` if more bytes are needed. An error is final: every later call
     /// returns it again.
     // An iterator would have to choose between "no more" and "not yet".
@@ -127,7 +134,10 @@ impl Decoder {
         self.used += self.partial.consumed - before;
         match result {
             Ok(None) => {}
-            Ok(Some(_)) => self.partial = Partial::default(),
+            Ok(Some(_)) => {
+                self.taken += self.partial.consumed as u64;
+                self.partial = Partial::default();
+            }
             Err(error) => {
                 self.failed = Some(error);
                 self.buf = Vec::new();

@@ -52,6 +52,7 @@ fn the_example_of_the_readme() {
         timing: Timing::default(),
         announce: Announce::default(),
         tie_breaker: None,
+        archive_limit_mib: 1024,
         control_group: None,
     };
     assert_eq!(parse("keepair.toml", text), Ok((expected, Vec::new())));
@@ -92,6 +93,9 @@ fn every_key_reaches_its_field() {
         repeats = 1
         interval = "17ms"
         refresh = "1m"
+        [salvage]
+        timeout = "180ms"
+        archive_limit_mib = 7
         [control]
         group = "ops"
     "#;
@@ -139,9 +143,11 @@ fn every_key_reaches_its_field() {
             promote_timeout: ms(15),
             switchover_timeout: ms(16),
             boot_wait: Duration::from_secs(600),
+            salvage_timeout: ms(180),
         },
         announce: Announce { repeats: 1, interval: ms(17), refresh: Duration::from_secs(60) },
         tie_breaker: None,
+        archive_limit_mib: 7,
         control_group: Some("ops".to_owned()),
     };
     assert_eq!(config, expected);

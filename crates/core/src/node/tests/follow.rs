@@ -145,9 +145,9 @@ fn sim_finding_s2_what_a_cut_off_machine_alone_had_is_told_when_it_is_overwritte
     let mut bench = active();
     bench.report(peer_report(State::Backup, false, 1));
     bench.feed(Input::LinkChanged(false));
+    bench.answer(&primary(7));
     bench.told();
     assert!(bench.take_queries().contains(&Query::Follow));
-    bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(primary(7)))));
     // Written between the last look and the command, whose answer says so.
     let before = Info { master_repl_offset: Some(1047), ..primary(7) };
     bench.redis(RedisInput::Reply(Query::Follow, Reply::Info(Box::new(before))));

@@ -28,7 +28,9 @@ fn a_switchover_pauses_measures_waits_then_leaves() {
     successor.redis.replid2 = [1; 20];
     successor.redis.second_offset = 1001;
     bench.report(successor);
-    assert_eq!(bench.done(), ["Follow"]);
+    assert_eq!(bench.done(), ["PauseWrites(6s)", "Info"]);
+    bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(primary(7)))));
+    assert_eq!(bench.done(), ["Follow"], "there is nothing to salvage");
     bench.redis(RedisInput::Reply(Query::Follow, Reply::Ok));
     assert_eq!(bench.done()[0], "RemoveVips", "Redis has closed its clients");
 }

@@ -114,6 +114,7 @@ fn a_machine_whose_cable_is_back_waits_until_it_hears_the_peer() {
     let mut bench = active();
     bench.report(peer_report(State::Backup, false, 1));
     bench.feed(Input::LinkChanged(false));
+    bench.answer(&primary(7));
     assert!(bench.take_queries().contains(&Query::Follow), "no write may be accepted meanwhile");
     bench.redis(RedisInput::Reply(Query::Follow, Reply::Ok));
     let mut cut_off = replica(7);
@@ -364,6 +365,7 @@ fn sim_finding_s16_what_a_person_gave_up_by_hand_may_be_replaced() {
     let mut bench = active();
     bench.report(peer_report(State::Backup, false, 1));
     bench.feed(Input::LinkChanged(false));
+    bench.answer(&primary(7));
     bench.pass_with(300, &away);
     assert!(!bench.node.status(bench.now).members[0].redis.given_up);
 }

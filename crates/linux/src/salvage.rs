@@ -1,0 +1,85 @@
+//! Keeps, in the state directory, what only this machine's Redis holds, before it is overwritten.
+//!
+//! A thread of its own does it, with a connection of its own: nothing here delays an advert. It
+//! decides nothing: what is to be kept, and what becomes of a failure, is the core's. `tail` reads
+//! the end of the replication stream, `files` archives the data files, `shelf` is the directory with
+//! both; `tape` reads a tail again, and `replay` puts it back.
+
+pub mod files;
+pub mod replay;
+pub mod shelf;
+pub mod tail;
+pub mod tape;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use keepair_core::action::{Salvage, Wanted};
+use keepair_core::input::Kept;
+
+use crate::reactor::{Mailbox, Request};
+use crate::redis::Access;
+
+/// What the thread is given.
+pub struct Job {
+    /// What the core wants.
+    pub order: Salvage,
+    /// The local Redis.
+    pub access: Access,
+}
+
+/// Where it keeps things, and for whom.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The state directory.
+    pub dir: PathBuf,
+    /// The virtual router.
+    pub vrid: u8,
+    /// The operator's name for this machine.
+    pub machine: String,
+    /// What archives of data files may take together, in bytes; 0: there are none.
+    pub archive_limit_bytes: Arc<AtomicU64>,
+}
+
+impl Place {
+    fn archive_limit_bytes(&self) -> u64 {
+        self.archive_limit_bytes.load(Ordering::Relaxed)
+    }
+}
+
+/// Works until nobody can give it anything any more.
+pub fn work(jobs: &Receiver<Job>, place: &Place, mailbox: &Mailbox) {
+    while let Ok(job) = jobs.recv() {
+        let number = job.order.number;
+        let result = perform(&job, place).map_err(|error| error.to_string());
+        // A core that no longer waits has said so.
+        let _ = mailbox.put(Request::Salvaged { number, result });
+    }
+}
+
+/// Carries out one order, within its time.
+///
+/// # Errors
+/// Why nothing was kept.
+pub fn perform(job: &Job, place: &Place) -> io::Result<Kept> {
+    let until = Instant::now() + job.order.within;
+    // What an earlier daemon died over.
+    shelf::sweep(&place.dir, place.vrid)?;
+    match job.order.what {
+        Wanted::Tail { replid, from, newer } => {
+            let wanted = tail::Tail { replid, from, newer, generation: job.order.generation };
+            tail::keep(&job.access, place, &wanted, until)
+        }
+        Wanted::Files => files::keep(&job.access, place, job.order.generation, until),
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+pub(crate) fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
