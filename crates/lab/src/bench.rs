@@ -16,6 +16,7 @@ use crate::parity::Courses;
 use crate::report::{Cell, Style, Tone};
 use crate::rig::{Rig, RigPlan};
 use crate::scenario::{self, OnStart, Pace};
+use crate::third::{Kind, TieBreaker};
 use crate::tools::Tools;
 
 /// The set-ups and what is common to all runs.
@@ -72,6 +73,12 @@ impl Session {
         if fault.needs_nft && self.tools.nft.is_none() {
             return Some("nft is not installed (package nftables)".to_owned());
         }
+        if let Some(kind) = fault.strikes.filter(|kind| !self.plan.tie_breaker.has_one_of(&[*kind])) {
+            return Some(format!("there is no {} to strike", kind.name()));
+        }
+        if self.plan.tie_breaker.has_one_of(&[Kind::Etcd]) && self.tools.etcd.is_none() {
+            return Some("etcd is not installed (package etcd-server)".to_owned());
+        }
         let (needs, has) = (fault.setup.needs_mb(), available_mb());
         (needs > has && self.rig.as_ref().is_none_or(|r| r.plan != fault.setup.plan(&self.plan)))
             .then(|| format!("needs {needs} MB of memory, {has} MB are available"))
@@ -86,6 +93,8 @@ impl Session {
         let rig = self.set_up(fault.setup.plan(&self.plan))?;
         let mut outcome = scenario::run(rig, fault, pace, on_start);
         if let (Ok(run), Some(courses)) = (&mut outcome, &self.courses)
+            && fault.simulated
+            && self.plan.tie_breaker.is_none()
             && !run.seen.after.is_empty()
         {
             run.checks.push(courses.check(fault.name, &run.seen));
@@ -184,6 +193,8 @@ impl Session {
 pub struct Series {
     /// The fault.
     pub fault: &'static Fault,
+    /// The tie-breaker it was measured with.
+    pub tie_breaker: TieBreaker,
     /// Its runs, each with what went wrong if it could not be made.
     pub runs: Vec<Result<Run>>,
     /// Why it was not measured.
@@ -199,8 +210,14 @@ impl std::fmt::Debug for Fault {
 impl Series {
     /// A series without runs yet.
     #[must_use]
-    pub fn new(fault: &'static Fault) -> Self {
-        Self { fault, runs: Vec::new(), skipped: None }
+    pub fn new(fault: &'static Fault, tie_breaker: &TieBreaker) -> Self {
+        Self { fault, tie_breaker: tie_breaker.clone(), runs: Vec::new(), skipped: None }
+    }
+
+    /// The fault, and the tie-breaker if there is one.
+    #[must_use]
+    pub fn name(&self) -> String {
+        name(self.fault, &self.tie_breaker)
     }
 
     /// The runs that were made.
@@ -242,7 +259,7 @@ impl Series {
     #[must_use]
     pub fn row(&self) -> Vec<Cell> {
         let plain = |text: String| (Tone::Plain, text);
-        let mut row = vec![plain(self.fault.name.to_owned())];
+        let mut row = vec![plain(self.name())];
         if let Some(why) = &self.skipped {
             row.extend(vec![plain("-".to_owned()); HEAD.len() - 2]);
             row.push((Tone::Faint, format!("skipped: {why}")));
@@ -281,7 +298,9 @@ impl Series {
             plain(errors.to_string()),
             plain(ways.join("/")),
             plain(format!("{}", self.runs.len())),
-            if self.ok() {
+            if self.ok() && self.made().all(|run| run.seen.uncovered) {
+                (Tone::Faint, "not covered".to_owned())
+            } else if self.ok() {
                 (Tone::Good, "ok".to_owned())
             } else if failed > 0 {
                 (Tone::Bad, format!("{failed} FAILED"))
@@ -302,6 +321,7 @@ impl Series {
         };
         json!({
             "fault": self.fault.name,
+            "tie_breaker": self.tie_breaker.to_string(),
             "what": self.fault.what,
             "bound_us": match self.fault.bound {
                 Bound::Outage(limit) => json!(micros(limit)),
@@ -316,6 +336,12 @@ impl Series {
             "runs": self.runs.iter().map(run).collect::<Vec<_>>(),
         })
     }
+}
+
+/// A fault's name, with the tie-breaker if there is one.
+#[must_use]
+pub fn name(fault: &Fault, breaker: &TieBreaker) -> String {
+    if breaker.is_none() { fault.name.to_owned() } else { format!("{}/{breaker}", fault.name) }
 }
 
 /// The head of the table; times are in milliseconds.

@@ -40,6 +40,29 @@ pub struct Local {
     pub kept: usize,
 }
 
+/// What the two machines acknowledged, by the words of every client.
+#[derive(Debug, Clone, Default)]
+pub struct Acknowledged {
+    /// By the machine that was the primary before.
+    pub before: u64,
+    /// By the other one.
+    pub other: u64,
+    /// By nobody knows whom.
+    pub unknown: usize,
+    /// For how long both certainly executed writes, in microseconds.
+    pub both_us: u64,
+    /// Acknowledgements of one that were read in the midst of the other's service.
+    pub astray: usize,
+    /// How long after the fault the primary before went on acknowledging, where the other took over.
+    pub still_us: Option<u64>,
+    /// Of what the final primary acknowledged: not in its Redis.
+    pub lost: usize,
+    /// Of what the other one acknowledged: not in the final primary's Redis.
+    pub diverged: usize,
+    /// Of these, in a file in the state directory.
+    pub kept: usize,
+}
+
 /// How the replica came back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Rejoined {
@@ -75,6 +98,10 @@ pub struct Seen {
     pub whole_us: u64,
     /// The client on the primary's own host.
     pub local: Option<Local>,
+    /// What the two machines acknowledged, where it was asked.
+    pub sides: Option<Acknowledged>,
+    /// Nobody in the tie-breaker covers this fault: nothing was promised, all of it is only measured.
+    pub uncovered: bool,
     /// What the daemon recorded of it.
     pub failover: Option<Failover>,
     /// What went wrong with the run itself.
@@ -117,14 +144,32 @@ impl Run {
             }
             Bound::Unbounded => {}
         }
+        if seen.uncovered {
+            let name = "the pair is whole again".to_owned();
+            let (ok, timed) = (!seen.after.is_empty(), false);
+            let seen_so = seen.error.clone().unwrap_or_default();
+            let checks = vec![Check { name, ok, seen: seen_so, timed }];
+            return Self { fault: fault.name, seen, checks };
+        }
         let name = format!("no gap beyond {} ms when the other comes back", REJOIN_GAP.as_millis());
         timed(&name, m.rejoin_gap_us <= micros(REJOIN_GAP), format!("{} ms", ms(m.rejoin_gap_us)));
         let mut check = |name: &str, ok: bool, seen: String| {
             checks.push(Check { name: name.to_owned(), ok, seen, timed: false });
         };
         check("writes are acknowledged again", m.recovered, format!("{} acknowledged", m.acked));
-        let lost = seen.lost.map_or("nobody to ask".to_owned(), |n| format!("{n} of {}", m.acked));
-        check("no acknowledged write is lost", seen.lost == Some(0), lost);
+        match &seen.sides {
+            // What only the other machine acknowledged is another question, below.
+            Some(sides) => check(
+                "no write that the surviving machine acknowledged is lost",
+                sides.lost == 0 && sides.unknown == 0,
+                format!("{} of {}", sides.lost, sides.before + sides.other),
+            ),
+            None => {
+                let of = |n| format!("{n} of {}", m.acked);
+                let lost = seen.lost.map_or("nobody to ask".to_owned(), of);
+                check("no acknowledged write is lost", seen.lost == Some(0), lost);
+            }
+        }
         let readonly = m.failures("READONLY");
         check("no READONLY answer", readonly == 0, format!("{readonly}"));
         if fault.no_errors || fault.bound == Bound::Nothing {
@@ -154,7 +199,8 @@ impl Run {
             After::Either => {}
         }
         let diverged = really_diverged(seen.diverged_bytes)
-            || seen.local.as_ref().is_some_and(|l| l.missing > 0);
+            || seen.local.as_ref().is_some_and(|l| l.missing > 0)
+            || seen.sides.as_ref().is_some_and(|s| s.diverged > 0);
         let full_allowed = match fault.resync {
             Resync::Any => true,
             Resync::Partial => false,
@@ -163,6 +209,17 @@ impl Run {
         if !full_allowed {
             let name = "no full synchronisation where nothing diverged";
             check(name, seen.rejoined != Rejoined::Full, rejoined(seen.rejoined).to_owned());
+        }
+        if let Some(sides) = &seen.sides {
+            check(
+                "the two machines never acknowledge at once",
+                sides.both_us == 0 && sides.astray == 0,
+                format!("for {} ms, {} astray", ms(sides.both_us), sides.astray),
+            );
+            if let Some(still) = sides.still_us {
+                let name = "the cut-off side refuses writes within 1 s";
+                check(name, still <= 1_000_000, format!("{} ms", ms(still)));
+            }
         }
         if let Some(local) = &seen.local {
             let still = format!("{} ms", ms(local.still_us));
@@ -215,6 +272,14 @@ impl Run {
             "local_client": s.local.as_ref().map(|l| json!({
                 "still_acked_us": l.still_us, "acked": l.acked,
                 "not_on_the_primary": l.missing, "of_these_kept": l.kept,
+            })),
+            "covered": !s.uncovered,
+            "sides": s.sides.as_ref().map(|s| json!({
+                "acked_by_the_primary_before": s.before, "acked_by_the_other": s.other,
+                "acked_by_unknown": s.unknown, "both_us": s.both_us, "astray": s.astray,
+                "primary_before_still_acked_us": s.still_us,
+                "lost_of_the_final_primary": s.lost, "only_on_the_other": s.diverged,
+                "of_these_kept": s.kept,
             })),
             "failover": s.failover.as_ref().map(|f| json!({
                 "cause": f.cause, "total_us": f.total_us,

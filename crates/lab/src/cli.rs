@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::bench::{self, Series, Session, duration};
 use crate::check::{Run, failures, ms, rejoined};
-use crate::fault::{self, After, Bound, FAULTS, Fault};
+use crate::fault::{self, After, Bound, DIRECTED, FAULTS, Fault};
 use crate::interop;
 use crate::interop::daemon::{Kind, Programs};
 use crate::journal::Journal;
@@ -21,6 +21,7 @@ use crate::rig::{Rig, RigPlan};
 use crate::sandbox::{self, Entered};
 use crate::scenario::Pace;
 use crate::steady;
+use crate::third::TieBreaker;
 use crate::tools::{self, CannotRun, Tools};
 
 /// Two hosts, a client and a bridge in private namespaces, real Redis, faults, and a client that measures.
@@ -143,6 +144,10 @@ struct Options {
     /// The time between two fresh connections of the client
     #[arg(long, global = true, default_value = "2ms", value_parser = duration)]
     interval: Duration,
+    /// Who breaks the pair's ties: none, witness, etcd, gateway, or several that vote together, as
+    /// gateway+witness; may be given several times, to measure with each
+    #[arg(long, global = true, value_name = "WHO", value_parser = TieBreaker::parse)]
+    tie_breaker: Vec<TieBreaker>,
     /// Keep the logs even if everything went well
     #[arg(long, global = true)]
     keep: bool,
@@ -174,7 +179,7 @@ fn start(cli: Cli) -> Result<u8> {
         | Mode::Example { without_keepair, .. } => !without_keepair,
         Mode::Demo { .. } | Mode::Bench { .. } | Mode::Test { .. } => true,
     };
-    let faults = chosen(&command)?;
+    let cases = chosen(&command, &options.tie_breaker)?;
     let tools = tools::find(options.keepair.as_deref(), options.redis.as_deref(), needs_keepair)?;
     let scratch = match sandbox::enter()? {
         Entered::Done(code) => return Ok(code),
@@ -185,6 +190,7 @@ fn start(cli: Cli) -> Result<u8> {
         unicast: options.unicast,
         advert_interval: options.advert_interval,
         rdb: options.rdb,
+        tie_breaker: options.tie_breaker.first().cloned().unwrap_or_default(),
         ..RigPlan::default()
     };
     let pace = Pace { interval: options.interval, before: Duration::from_secs(1) };
@@ -218,13 +224,13 @@ fn start(cli: Cli) -> Result<u8> {
         }
         Mode::Demo { runs } => {
             let mut session = Session::new(tools, plan, pace, scratch);
-            let ok = demo(&mut session, &faults, runs)?;
+            let ok = demo(&mut session, &cases, runs)?;
             finish(&session, ok, options.keep)?;
             ok
         }
         Mode::Bench { runs, json, .. } => {
             let mut session = Session::new(tools, plan, pace, scratch);
-            let ok = measure(&mut session, &faults, runs, json)?;
+            let ok = measure(&mut session, &cases, runs, json)?;
             finish(&session, ok, options.keep)?;
             ok
         }
@@ -235,7 +241,7 @@ fn start(cli: Cli) -> Result<u8> {
             let courses = Courses::ask(&simulator)?;
             let mut session = Session::new(tools, plan, pace, scratch);
             session.courses = Some(courses);
-            let ok = test(&mut session, &faults);
+            let ok = test(&mut session, &cases);
             finish(&session, ok, options.keep)?;
             ok
         }
@@ -247,30 +253,59 @@ fn ours(without_keepair: bool) -> Kind {
     if without_keepair { Kind::Keepalived } else { Kind::Keepair }
 }
 
-fn chosen(mode: &Mode) -> Result<Vec<&'static Fault>> {
-    let named = |names: &[String]| -> Result<Vec<&'static Fault>> {
-        let find = |name: &String| {
-            fault::find(name).with_context(|| format!("no fault {name:?}; see keepair-lab list"))
-        };
-        names.iter().map(find).collect()
-    };
-    match mode {
-        Mode::Bench { fault, .. } | Mode::Test { fault, .. } if !fault.is_empty() => named(fault),
-        Mode::Demo { .. } => Ok(FAULTS.iter().filter(|f| f.demo).collect()),
-        Mode::Test { quick: true, .. } => {
-            Ok(FAULTS.iter().filter(|f| f.setup.needs_mb() == 0).collect())
+/// A fault, and the tie-breaker it is tried with.
+type Case = (&'static Fault, TieBreaker);
+
+fn chosen(mode: &Mode, breakers: &[TieBreaker]) -> Result<Vec<Case>> {
+    let nobody = [TieBreaker::default()];
+    let breakers = if breakers.is_empty() { &nobody } else { breakers };
+    let all: Vec<Case> = match mode {
+        Mode::Bench { fault, .. } | Mode::Test { fault, .. } if !fault.is_empty() => {
+            let find = |name: &String| {
+                fault::find(name)
+                    .with_context(|| format!("no fault {name:?}; see keepair-lab list"))
+            };
+            let named: Vec<&Fault> = fault.iter().map(find).collect::<Result<_>>()?;
+            let with = |breaker: &TieBreaker| {
+                named.iter().map(|fault| (*fault, breaker.clone())).collect::<Vec<_>>()
+            };
+            breakers.iter().flat_map(with).collect()
         }
-        _ => Ok(FAULTS.iter().collect()),
-    }
+        _ => breakers.iter().flat_map(|breaker| usual(mode, breaker)).collect(),
+    };
+    Ok(all)
 }
 
-fn demo(session: &mut Session, faults: &[&'static Fault], runs: Option<usize>) -> Result<bool> {
+/// What is tried with a tie-breaker unless told otherwise: its own faults with one, all others without,
+/// and in a test a few with each.
+fn usual(mode: &Mode, breaker: &TieBreaker) -> Vec<Case> {
+    let wanted = |fault: &&'static Fault| match mode {
+        Mode::Demo { .. } => fault.demo,
+        Mode::Test { quick: true, .. } if fault.setup.needs_mb() > 0 => false,
+        _ if breaker.is_none() => !fault.is_vote(),
+        _ => {
+            fault.is_vote()
+                && fault.is_covered_by(breaker)
+                && fault.strikes.is_none_or(|kind| breaker.has_one_of(&[kind]))
+        }
+    };
+    let mut cases: Vec<Case> =
+        FAULTS.iter().filter(wanted).map(|fault| (fault, breaker.clone())).collect();
+    if matches!(mode, Mode::Test { .. }) && breaker.is_none() {
+        let find = |(name, kinds): &(&str, &[_])| Some((fault::find(name)?, TieBreaker::of(kinds)));
+        cases.extend(DIRECTED.iter().filter_map(find));
+    }
+    cases
+}
+
+fn demo(session: &mut Session, cases: &[Case], runs: Option<usize>) -> Result<bool> {
     let style = Style::detect();
     let mut all: Vec<Series> = Vec::new();
-    for (index, fault) in faults.iter().enumerate() {
-        let mut series = Series::new(fault);
+    for (index, (fault, breaker)) in cases.iter().enumerate() {
+        session.plan.tie_breaker = breaker.clone();
+        let mut series = Series::new(fault, breaker);
         for _ in 0..runs.unwrap_or_else(|| test_runs(fault)).max(1) {
-            let title = format!("{}/{}  {}", index + 1, faults.len(), fault.name);
+            let title = format!("{}/{}  {}", index + 1, cases.len(), series.name());
             let first = series.runs.is_empty();
             if first {
                 say(&format!("{}: {}", style.paint(Tone::Strong, &title), fault.what));
@@ -286,7 +321,7 @@ fn demo(session: &mut Session, faults: &[&'static Fault], runs: Option<usize>) -
                 journal.show(Some(report::live(style, now)));
             });
             session.journal.show(None);
-            tell(style, session, fault, &run);
+            tell(style, session, &series, &run);
             series.runs.push(run);
         }
         for name in series.late() {
@@ -301,19 +336,20 @@ fn demo(session: &mut Session, faults: &[&'static Fault], runs: Option<usize>) -
 
 fn measure(
     session: &mut Session,
-    faults: &[&'static Fault],
+    cases: &[Case],
     runs: Option<usize>,
     json: Option<PathBuf>,
 ) -> Result<bool> {
     let style = Style::detect();
     let mut all: Vec<Series> = Vec::new();
-    for fault in faults {
-        let mut series = Series::new(fault);
+    for (fault, breaker) in cases {
+        session.plan.tie_breaker = breaker.clone();
+        let mut series = Series::new(fault, breaker);
         series.skipped = session.unfit(fault);
         if series.skipped.is_none() {
             for _ in 0..runs.unwrap_or(fault.runs).max(1) {
                 let run = session.run(fault, &mut |_, _, _| {});
-                say(&line(fault, &run));
+                say(&line(&series, &run));
                 if !run.as_ref().is_ok_and(Run::kept) {
                     post_mortem(session, &run);
                 }
@@ -333,16 +369,17 @@ fn measure(
     Ok(all.iter().all(Series::ok))
 }
 
-fn test(session: &mut Session, faults: &[&'static Fault]) -> bool {
+fn test(session: &mut Session, cases: &[Case]) -> bool {
     let style = Style::detect();
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
-    for fault in faults {
+    for (fault, breaker) in cases {
+        session.plan.tie_breaker = breaker.clone();
+        let mut series = Series::new(fault, breaker);
         if let Some(why) = session.unfit(fault) {
-            say(&format!("skipped  {}: {why}", fault.name));
+            say(&format!("skipped  {}: {why}", series.name()));
             skipped += 1;
             continue;
         }
-        let mut series = Series::new(fault);
         for _ in 0..test_runs(fault) {
             let run = session.run(fault, &mut |_, _, _| {});
             match &run {
@@ -355,7 +392,7 @@ fn test(session: &mut Session, faults: &[&'static Fault]) -> bool {
             }
             let ok = run.as_ref().is_ok_and(Run::kept);
             let verdict = if ok { (Tone::Good, "ok     ") } else { (Tone::Bad, "FAILED ") };
-            say(&format!("{}  {}", style.paint(verdict.0, verdict.1), line(fault, &run)));
+            say(&format!("{}  {}", style.paint(verdict.0, verdict.1), line(&series, &run)));
             if !ok {
                 post_mortem(session, &run);
             }
@@ -363,7 +400,7 @@ fn test(session: &mut Session, faults: &[&'static Fault]) -> bool {
         }
         let late = series.late();
         for name in &late {
-            say(&format!("{}  {}: {name}", style.paint(Tone::Bad, "FAILED "), fault.name));
+            say(&format!("{}  {}: {name}", style.paint(Tone::Bad, "FAILED "), series.name()));
         }
         failed += late.len();
         passed += usize::from(late.is_empty());
@@ -387,10 +424,11 @@ fn test_runs(fault: &Fault) -> usize {
 const LATE: Duration = Duration::from_millis(3);
 
 /// A run in one line.
-fn line(fault: &Fault, run: &Result<Run>) -> String {
+fn line(series: &Series, run: &Result<Run>) -> String {
+    let (fault, name) = (series.fault, series.name());
     let run = match run {
         Ok(run) => run,
-        Err(error) => return format!("{}: {error:#}", fault.name),
+        Err(error) => return format!("{name}: {error:#}"),
     };
     let (seen, m) = (&run.seen, &run.seen.measured);
     let bound = match fault.bound {
@@ -400,8 +438,7 @@ fn line(fault: &Fault, run: &Result<Run>) -> String {
     };
     let lost = seen.lost.map_or("?".to_owned(), |lost| lost.to_string());
     let mut text = format!(
-        "{}: outage {} ms{bound}, {lost} of {} lost, {} READONLY, failed: {}, rejoined: {}",
-        fault.name,
+        "{name}: outage {} ms{bound}, {lost} of {} lost, {} READONLY, failed: {}, rejoined: {}",
         ms(m.outage_us),
         m.acked,
         m.failures("READONLY"),
@@ -425,11 +462,28 @@ fn line(fault: &Fault, run: &Result<Run>) -> String {
             local.kept
         );
     }
+    if let Some(sides) = &seen.sides {
+        text += &format!(
+            "; {} and {} acknowledged, at once for {} ms, {} astray, {} of the other lost, {} kept",
+            sides.before,
+            sides.other,
+            ms(sides.both_us),
+            sides.astray,
+            sides.diverged,
+            sides.kept
+        );
+        if let Some(still) = sides.still_us {
+            text += &format!("; refused after {} ms", ms(still));
+        }
+    }
+    if seen.uncovered {
+        text += "; not covered";
+    }
     text
 }
 
 /// A run for a person who watched it.
-fn tell(style: Style, session: &mut Session, fault: &Fault, run: &Result<Run>) {
+fn tell(style: Style, session: &mut Session, series: &Series, run: &Result<Run>) {
     if let Ok(Run { seen, .. }) = run
         && let Some(failover) = &seen.failover
     {
@@ -440,7 +494,7 @@ fn tell(style: Style, session: &mut Session, fault: &Fault, run: &Result<Run>) {
     }
     let ok = run.as_ref().is_ok_and(Run::kept);
     let (tone, word) = if ok { (Tone::Good, "ok") } else { (Tone::Bad, "FAILED") };
-    say(&format!("  {}  {}", style.paint(tone, word), line(fault, run)));
+    say(&format!("  {}  {}", style.paint(tone, word), line(series, run)));
     if !ok {
         post_mortem(session, run);
     }
@@ -476,7 +530,7 @@ fn list() {
     };
     for fault in FAULTS {
         let mark = if fault.demo { " (demo)" } else { "" };
-        say(&format!("{:<14} {:<12} {}{mark}", fault.name, bound(fault), fault.what));
+        say(&format!("{:<22} {:<12} {}{mark}", fault.name, bound(fault), fault.what));
     }
 }
 

@@ -58,6 +58,8 @@ pub struct Record {
     pub done: Instant,
     /// What it was.
     pub outcome: Outcome,
+    /// The machine whose Redis answered, where the client asks for it.
+    pub by: Option<String>,
 }
 
 /// What a client does.
@@ -75,6 +77,8 @@ pub struct Load {
     pub interval: Duration,
     /// How long each connection has for everything.
     pub deadline: Duration,
+    /// Whether each connection asks, before it writes, which machine answers.
+    pub asks_who: bool,
 }
 
 /// Everything a client saw.
@@ -223,6 +227,7 @@ impl Client {
                 sent: open.sent,
                 done: now,
                 outcome: Outcome::Unfinished,
+                by: None,
             });
         }
         Ok(self.records)
@@ -250,12 +255,15 @@ impl Client {
         match connect(fd.as_raw_fd(), &SockaddrStorage::from(self.load.target)) {
             Ok(()) | Err(Errno::EINPROGRESS) => {}
             Err(error) => {
-                self.finish(number, now, refusal(error));
+                self.finish(number, now, (refusal(error), None));
                 return Ok(());
             }
         }
         let (key, value) = (format!("{}:{number}", self.load.prefix), number.to_string());
         let mut request = encode(&["AUTH", &self.load.password]);
+        if self.load.asks_who {
+            request.extend(encode(&["CONFIG", "GET", "dir"]));
+        }
         request.extend(encode(&["SET", &key, &value]));
         let stream = TcpStream::from(fd);
         self.epoll.add(&stream, EpollEvent::new(EpollFlags::EPOLLOUT, number))?;
@@ -269,6 +277,7 @@ impl Client {
         let Some(open) = self.open.get_mut(&number) else {
             return;
         };
+        let mut by = None;
         let outcome = if let Some(request) = open.request.take() {
             match open.stream.write(&request) {
                 Ok(n) if n == request.len() => {
@@ -292,8 +301,11 @@ impl Client {
                 Ok(0) => closing(&open.answer),
                 Ok(n) => {
                     open.answer.extend_from_slice(buffer.get(..n).unwrap_or_default());
-                    match verdict(&open.answer) {
-                        Some(outcome) => outcome,
+                    match verdict(&open.answer, self.load.asks_who) {
+                        Some((outcome, machine)) => {
+                            by = machine;
+                            outcome
+                        }
                         None => return,
                     }
                 }
@@ -305,7 +317,7 @@ impl Client {
             }
         };
         if let Some(open) = self.open.remove(&number) {
-            self.finish(number, open.sent, outcome);
+            self.finish(number, open.sent, (outcome, by));
         }
     }
 
@@ -317,15 +329,15 @@ impl Client {
             }
             self.deadlines.pop_front();
             if let Some(open) = self.open.remove(&number) {
-                self.finish(number, open.sent, Outcome::Timeout);
+                self.finish(number, open.sent, (Outcome::Timeout, None));
             }
         }
     }
 
-    fn finish(&mut self, number: u64, sent: Instant, outcome: Outcome) {
+    fn finish(&mut self, number: u64, sent: Instant, (outcome, by): (Outcome, Option<String>)) {
         let done = Instant::now();
         self.tell(done, &outcome);
-        self.records.writes.push(Record { number, sent, done, outcome });
+        self.records.writes.push(Record { number, sent, done, outcome, by });
     }
 
     /// Only what a person wants to see: the first trouble of each kind, and every end of a gap.
@@ -346,7 +358,7 @@ impl Client {
         let kind = describe(outcome);
         if !self.trouble.contains(&kind) {
             let text = match outcome {
-                Outcome::Timeout => "a write got no answer for 3 s".to_owned(),
+                Outcome::Timeout => format!("a write got no answer for {:?}", self.load.deadline),
                 Outcome::Error(text) => format!("a write was answered -{text}"),
                 _ => format!("a write failed: {kind}"),
             };
@@ -370,14 +382,29 @@ pub fn describe(outcome: &Outcome) -> String {
     }
 }
 
-/// What the bytes received so far mean; `None` while both answers are not there yet.
+/// What the bytes received so far mean, and which machine sent them where it was asked; `None` while
+/// not every answer is there yet.
 #[must_use]
-pub fn verdict(answer: &[u8]) -> Option<Outcome> {
+pub fn verdict(answer: &[u8], asks_who: bool) -> Option<(Outcome, Option<String>)> {
     let text = String::from_utf8_lossy(answer);
     let complete = text.rfind("\r\n").map(|end| text.get(..end).unwrap_or_default())?;
     let mut lines = complete.split("\r\n");
-    let (_auth, set) = (lines.next()?, lines.next()?);
-    Some(if set.starts_with('+') { Outcome::Acked } else { error_of(set) })
+    let _auth = lines.next()?;
+    let by = if asks_who { machine(&mut lines)? } else { None };
+    let set = lines.next()?;
+    Some((if set.starts_with('+') { Outcome::Acked } else { error_of(set) }, by))
+}
+
+/// Which machine it is, from where its Redis keeps its files: `.../redis-1/redis`. `None` while the
+/// answer is not complete; a Redis that answers an error is of an unknown machine.
+fn machine<'a>(lines: &mut impl Iterator<Item = &'a str>) -> Option<Option<String>> {
+    if !lines.next()?.starts_with('*') {
+        return Some(None);
+    }
+    let [_, _, _] = [lines.next()?, lines.next()?, lines.next()?]; // $3, dir, $length
+    let mut folders = lines.next()?.rsplit('/');
+    let _redis = folders.next();
+    Some(folders.next().map(str::to_owned))
 }
 
 /// The server closed: an error it sent before that is the answer.

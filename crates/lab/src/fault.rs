@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::inject::{self, Inject};
+use crate::inject::{self, Inject, votes};
 use crate::rig::RigPlan;
+use crate::third::{Kind, TieBreaker};
 
 /// What a fault may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,19 @@ pub enum Resync {
     /// Without a full synchronisation, unless it executed writes that nobody else has: those of its own
     /// client, or those that waited in its sockets while it was stopped.
     PartialUnlessDiverged,
+}
+
+/// Who writes, besides the client on the client's host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writers {
+    /// Nobody.
+    Service,
+    /// A client of the primary's own host, to its own Redis.
+    Local,
+    /// A client on each machine, through the virtual address; all of them ask who answers.
+    Everywhere,
+    /// The same without the one on the primary's machine: it has none, or stands still as well.
+    Elsewhere,
 }
 
 /// The set-up a fault is measured in.
@@ -86,8 +100,15 @@ pub struct Fault {
     pub resync: Resync,
     /// Whether no client may see any error: the fault is an operator's wish.
     pub no_errors: bool,
-    /// Whether a client on the primary's own host writes to it as well.
-    pub local_client: bool,
+    /// Who writes as well.
+    pub writers: Writers,
+    /// One of these tie-breakers keeps the promises under this fault; without any of them it is only
+    /// measured. `None`: nobody is needed for it.
+    pub covered_by: Option<&'static [Kind]>,
+    /// The third party that the fault strikes.
+    pub strikes: Option<Kind>,
+    /// Whether the simulator plays it too.
+    pub simulated: bool,
     /// Whether it is part of the demonstration.
     pub demo: bool,
     /// Whether `nft` is needed.
@@ -108,7 +129,10 @@ const fn fault(name: &'static str, what: &'static str, inject: Inject) -> Fault 
         after: After::Moved,
         resync: Resync::Any,
         no_errors: false,
-        local_client: false,
+        writers: Writers::Service,
+        covered_by: None,
+        strikes: None,
+        simulated: true,
         demo: false,
         needs_nft: false,
         runs: 5,
@@ -116,6 +140,24 @@ const fn fault(name: &'static str, what: &'static str, inject: Inject) -> Fault 
         inject,
     }
 }
+
+/// A fault for a tie-breaker: who acknowledges what is looked at on every machine.
+const fn vote(
+    name: &'static str,
+    what: &'static str,
+    covered_by: Option<&'static [Kind]>,
+    inject: Inject,
+) -> Fault {
+    let writers = Writers::Everywhere;
+    let resync = Resync::PartialUnlessDiverged;
+    let simulated = false;
+    Fault { writers, covered_by, simulated, resync, ..fault(name, what, inject) }
+}
+
+/// A machine that is alone learns it from any of them.
+const ANY: Option<&[Kind]> = Some(&[Kind::Gateway, Kind::Witness, Kind::Etcd]);
+/// Two machines that both reach the third party are told apart by one that remembers.
+const REGISTER: Option<&[Kind]> = Some(&[Kind::Witness, Kind::Etcd]);
 
 const fn within(ms: u64) -> Bound {
     Bound::Outage(Duration::from_millis(ms))
@@ -185,7 +227,7 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         bound: within(400),
         resync: Resync::PartialUnlessDiverged,
-        local_client: true,
+        writers: Writers::Local,
         demo: true,
         ..fault(
             "unplug",
@@ -230,7 +272,142 @@ pub const FAULTS: &[Fault] = &[
         setup: Setup::Large(4_000),
         ..fault("crash-4g", "as crash, with 4 GB resident", inject::crash)
     },
+    Fault {
+        bound: within(400),
+        ..vote(
+            "isolate",
+            "the primary's machine is cut off from everybody for 6 s; its own client writes on",
+            ANY,
+            votes::isolate,
+        )
+    },
+    Fault {
+        bound: within(400),
+        writers: Writers::Elsewhere,
+        ..vote(
+            "isolate-quiet",
+            "as isolate; nobody writes there, and its Redis pings each second",
+            ANY,
+            votes::isolate_quiet,
+        )
+    },
+    Fault {
+        bound: Bound::Nothing,
+        after: After::Stayed,
+        resync: Resync::Partial,
+        ..vote(
+            "partition",
+            "the two machines do not hear each other for 6 s; all others hear both",
+            REGISTER,
+            votes::partition,
+        )
+    },
+    Fault {
+        bound: within(400),
+        after: After::Either,
+        ..vote(
+            "daemon-paused",
+            "SIGSTOP the Active machine's keepair for 5 s",
+            None,
+            votes::daemon_paused,
+        )
+    },
+    Fault {
+        bound: within(400),
+        after: After::Either,
+        ..vote(
+            "daemon-paused-apart",
+            "as daemon-paused, and the machines do not hear each other meanwhile",
+            REGISTER,
+            votes::daemon_paused_apart,
+        )
+    },
+    Fault {
+        bound: within(400),
+        writers: Writers::Elsewhere,
+        ..vote(
+            "machine-paused",
+            "every process of the primary's machine stands still for 5 s",
+            None,
+            votes::machine_paused,
+        )
+    },
+    Fault {
+        bound: Bound::Nothing,
+        after: After::Stayed,
+        resync: Resync::Partial,
+        strikes: Some(Kind::Witness),
+        ..vote(
+            "witness-restart",
+            "the witness is killed and starts empty",
+            None,
+            votes::witness_restart,
+        )
+    },
+    Fault {
+        bound: within(800),
+        resync: Resync::Any,
+        strikes: Some(Kind::Witness),
+        writers: Writers::Elsewhere,
+        ..vote(
+            "witness-restart-power",
+            "the same just before the primary's machine loses power for 3 s",
+            None,
+            votes::witness_restart_power,
+        )
+    },
+    Fault {
+        bound: Bound::Nothing,
+        after: After::Stayed,
+        resync: Resync::Partial,
+        strikes: Some(Kind::Etcd),
+        ..vote("etcd-gone", "etcd is gone for 6 s", None, votes::etcd_gone)
+    },
+    Fault {
+        bound: Bound::Nothing,
+        after: After::Stayed,
+        resync: Resync::Partial,
+        strikes: Some(Kind::Etcd),
+        ..vote("etcd-hangs", "etcd answers nothing for 6 s", None, votes::etcd_hangs)
+    },
+    Fault {
+        bound: within(15),
+        resync: Resync::Any,
+        strikes: Some(Kind::Etcd),
+        ..vote(
+            "etcd-gone-crash",
+            "SIGKILL the primary's Redis while etcd is gone; it restarts empty after 1 s",
+            None,
+            votes::etcd_gone_crash,
+        )
+    },
 ];
+
+/// The faults that `keepair-lab test` tries with a tie-breaker, and which.
+pub const DIRECTED: &[(&str, &[Kind])] = &[
+    ("isolate", &[Kind::Gateway]),
+    ("isolate", &[Kind::Witness]),
+    ("partition", &[Kind::Witness]),
+    ("daemon-paused-apart", &[Kind::Witness]),
+    ("machine-paused", &[Kind::Witness]),
+    ("witness-restart-power", &[Kind::Witness]),
+    ("isolate", &[Kind::Etcd]),
+    ("etcd-gone-crash", &[Kind::Etcd]),
+];
+
+impl Fault {
+    /// Whether it is one of those that a tie-breaker is for.
+    #[must_use]
+    pub fn is_vote(&self) -> bool {
+        matches!(self.writers, Writers::Everywhere | Writers::Elsewhere)
+    }
+
+    /// Whether somebody in this tie-breaker keeps the promises under this fault.
+    #[must_use]
+    pub fn is_covered_by(&self, breaker: &TieBreaker) -> bool {
+        self.covered_by.is_none_or(|kinds| breaker.has_one_of(kinds))
+    }
+}
 
 /// The fault of this name.
 #[must_use]

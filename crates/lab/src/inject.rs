@@ -1,5 +1,7 @@
 //! What each fault does to the pair, and how it is repaired, so that the pair can settle again.
 
+pub mod votes;
+
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};

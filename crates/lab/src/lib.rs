@@ -28,8 +28,10 @@ pub mod rig;
 pub mod sandbox;
 pub mod scenario;
 pub mod settle;
+pub mod sides;
 pub mod status;
 pub mod steady;
+pub mod third;
 pub mod tools;
 pub mod unit;
 

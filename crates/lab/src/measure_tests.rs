@@ -10,6 +10,7 @@ fn records(began: Instant, acks_ms: &[u64]) -> Records {
         sent: began,
         done: began + Duration::from_millis(*ms),
         outcome: Outcome::Acked,
+        by: None,
     };
     Records { writes: acks_ms.iter().enumerate().map(write).collect(), ..Records::default() }
 }
@@ -60,7 +61,7 @@ fn outcomes_are_counted_by_kind() {
         Outcome::Refused,
         Outcome::Unfinished,
     ] {
-        seen.writes.push(Record { number: 9, sent: began, done: began, outcome });
+        seen.writes.push(Record { number: 9, sent: began, done: began, outcome, by: None });
     }
     let measured = measure(&seen, times(began, began, began + Duration::from_millis(2)));
     assert_eq!(measured.failures("READONLY"), 2);

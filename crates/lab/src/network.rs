@@ -88,6 +88,32 @@ impl Switch {
         self.batch(&format!("link set {} nomaster\n", port(name)))
     }
 
+    /// Makes the switch hear a host again after [`Switch::ignore`].
+    ///
+    /// # Errors
+    /// Where `ip` fails.
+    pub fn heed(&self, name: &str) -> Result<()> {
+        self.batch(&format!("link set {} master {BRIDGE}\n", port(name)))
+    }
+
+    /// Keeps these hosts from each other, and from nobody else; or no longer.
+    ///
+    /// # Errors
+    /// Where `ip` fails.
+    pub fn part(&self, names: &[&str], apart: bool) -> Result<()> {
+        // The switch forwards nothing from one isolated port to another.
+        let (digit, word) = if apart { ("1", "on") } else { ("0", "off") };
+        let written = names.iter().all(|name| {
+            fs::write(format!("/sys/class/net/{}/brport/isolated", port(name)), digit).is_ok()
+        });
+        if written {
+            return Ok(());
+        }
+        let line =
+            |name: &&str| format!("link set {} type bridge_slave isolated {word}\n", port(name));
+        self.batch(&names.iter().map(line).collect::<String>())
+    }
+
     /// Puts the cable back.
     ///
     /// # Errors

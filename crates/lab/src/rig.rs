@@ -15,6 +15,7 @@ use crate::namespace::Namespace;
 use crate::network::{INTERFACE, Switch, batch};
 use crate::redis::Connection;
 use crate::settle;
+use crate::third::{Kind, Third, TieBreaker};
 use crate::tools::Tools;
 
 /// What a set-up is to be like.
@@ -32,6 +33,8 @@ pub struct RigPlan {
     pub populate_mb: u64,
     /// The daemons run and own the virtual address; without them the lab gives it to `redis-1`.
     pub daemons: bool,
+    /// Who breaks the pair's ties.
+    pub tie_breaker: TieBreaker,
 }
 
 impl Default for RigPlan {
@@ -44,6 +47,7 @@ impl Default for RigPlan {
             rdb: false,
             populate_mb: 0,
             daemons: true,
+            tie_breaker: TieBreaker::default(),
         }
     }
 }
@@ -55,6 +59,8 @@ pub struct Rig {
     pub hosts: [Host; 2],
     /// Where the measuring client lives.
     pub client: Namespace,
+    /// The hosts of the tie-breaker.
+    pub thirds: Vec<Third>,
     /// The bridge.
     pub switch: Switch,
     /// The virtual address.
@@ -79,6 +85,8 @@ impl std::fmt::Debug for Journal {
 
 const NAMES: [&str; 2] = ["redis-1", "redis-2"];
 const CLIENT: &str = "client";
+/// Longer than any fault: a write that waits in a buffer is seen to its end.
+const PATIENT: Duration = Duration::from_secs(8);
 
 impl Rig {
     /// Builds everything and starts nothing.
@@ -111,17 +119,22 @@ impl Rig {
                 password: password.clone(),
                 redis,
             };
-            let host = Host::new(plan, tools, journal)?;
-            switch.plug(name, &host.namespace(), host.address)?;
-            Ok(host)
+            Host::new(plan, tools, journal)
         };
         let hosts = [machine(0, NAMES[0], 4)?, machine(1, NAMES[1], 5)?];
         let client = Namespace::new(CLIENT)?;
         switch.plug(CLIENT, &client, address(last))?;
+        let mut thirds = Vec::new();
+        for kind in plan.tie_breaker.kinds() {
+            let third = Third::new(*kind, address(kind.number(plan.ipv6)), dir, tools, journal)?;
+            switch.plug(kind.name(), &third.namespace, third.address)?;
+            thirds.push(third);
+        }
         let vip = address(vip);
         let rig = Self {
             hosts,
             client,
+            thirds,
             switch,
             vip,
             plan,
@@ -132,9 +145,29 @@ impl Rig {
             next_write: 1,
         };
         for host in &rig.hosts {
+            rig.plug(host)?;
             fs::write(host.dir.join("keepair.toml"), rig.daemon_config(host))?;
         }
         Ok(rig)
+    }
+
+    /// Plugs a machine in, with its route to the world if there is a gateway.
+    fn plug(&self, host: &Host) -> Result<()> {
+        let namespace = host.namespace();
+        self.switch.plug(&host.name, &namespace, host.address)?;
+        let Ok(gateway) = self.third(Kind::Gateway) else { return Ok(()) };
+        let (ip, via) = (self.tools.ip.clone(), gateway.address);
+        let command = format!("route add default via {via} dev {INTERFACE}\n");
+        namespace.run(move || batch(&ip, &command))?
+    }
+
+    /// The host of a third party.
+    ///
+    /// # Errors
+    /// Where the tie-breaker has none of this kind.
+    pub fn third(&self, kind: Kind) -> Result<&Third> {
+        let found = self.thirds.iter().find(|third| third.kind == kind);
+        found.with_context(|| format!("there is no {}", kind.name()))
     }
 
     /// Starts everything; the pair is settled when this returns.
@@ -143,6 +176,7 @@ impl Rig {
     /// Where anything refuses to start, or the pair does not settle.
     pub fn bring_up(&self) -> Result<()> {
         let [first, second] = &self.hosts;
+        self.thirds.iter().try_for_each(Third::start)?;
         first.redis.start()?;
         first.wait_redis(Duration::from_secs(5))?;
         if self.plan.populate_mb > 0 {
@@ -193,7 +227,7 @@ impl Rig {
     fn daemon_config(&self, host: &Host) -> String {
         let [first, second] = &self.hosts;
         let advert_ms = self.plan.advert_interval.as_millis();
-        format!(
+        let mut text = format!(
             "vip = [\"{}\"]\ninterface = \"{INTERFACE}\"\nvirtual_router_id = 51\n\
              advert_interval = \"{advert_ms}ms\"\nunicast = {}\n\n\
              [[node]]\nname = \"{}\"\naddress = \"{}\"\n\n\
@@ -206,7 +240,12 @@ impl Rig {
             second.name,
             second.address,
             host.dir.join("redis.password").display(),
-        )
+        );
+        if !self.thirds.is_empty() {
+            text += "\n[tiebreaker]\n";
+            self.thirds.iter().for_each(|third| text += &third.kind.setting(third.address));
+        }
+        text
     }
 
     /// Where clients write to.
@@ -226,12 +265,15 @@ impl Rig {
             .with_context(|| format!("Redis behind {}", self.vip))
     }
 
-    /// Starts the measuring client on the client's host.
+    /// Starts the measuring client on the client's host; it asks who answers if it is to.
     ///
     /// # Errors
     /// Where it cannot be started.
-    pub fn load(&mut self, interval: Duration) -> Result<Running> {
-        let load = self.load_on(self.service(), "k", interval);
+    pub fn load(&mut self, interval: Duration, asks_who: bool) -> Result<Running> {
+        let mut load = Load { asks_who, ..self.load_on(self.service(), "k", interval) };
+        if asks_who {
+            load.deadline = PATIENT;
+        }
         client::start(&self.client, load, Some((self.journal.clone(), Source::Client)))
     }
 
@@ -241,6 +283,18 @@ impl Rig {
     /// Where it cannot be started.
     pub fn local_load(&mut self, index: usize, interval: Duration) -> Result<Running> {
         let load = self.load_on(self.host(index)?.loopback(), "local", interval);
+        client::start(&self.host(index)?.namespace(), load, None)
+    }
+
+    /// Starts a client on a machine of the pair that writes through the virtual address and asks who
+    /// answers.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn load_from(&mut self, index: usize, interval: Duration) -> Result<Running> {
+        let prefix = self.host(index)?.name.clone();
+        let load = self.load_on(self.service(), &prefix, interval);
+        let load = Load { asks_who: true, deadline: PATIENT, ..load };
         client::start(&self.host(index)?.namespace(), load, None)
     }
 
@@ -254,6 +308,7 @@ impl Rig {
             first,
             interval,
             deadline: Duration::from_secs(3),
+            asks_who: false,
         }
     }
 
@@ -298,7 +353,7 @@ impl Rig {
         let host = self.host(index)?;
         self.switch.unplug(&host.name)?; // the old network would take it along, sooner or later
         host.power_cycle()?;
-        self.switch.plug(&host.name, &host.namespace(), host.address)?;
+        self.plug(host)?;
         host.redis.start()?;
         if self.plan.daemons {
             host.daemon.start()?;
@@ -332,7 +387,8 @@ impl Drop for Rig {
         for host in &self.hosts {
             host.kill_all();
         }
-        for name in NAMES.iter().chain([&CLIENT]) {
+        let thirds: Vec<&str> = self.thirds.iter().map(|third| third.kind.name()).collect();
+        for name in NAMES.iter().chain([&CLIENT]).chain(&thirds) {
             let _ = self.switch.unplug(name); // the namespaces' end removes them as well
         }
     }

@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::check::{Local, Rejoined, Run, Seen};
+use crate::check::{Acknowledged, Local, Rejoined, Run, Seen};
 use crate::client::{Outcome, Records};
-use crate::fault::{Bound, Fault};
+use crate::fault::{Bound, Fault, Writers};
 use crate::inject::Scene;
 use crate::measure::{self, Times};
 use crate::redis::Info;
 use crate::rig::Rig;
 use crate::settle::{self, Pair};
+use crate::sides::Sides;
 use crate::status;
 use crate::unit::Restart;
 
@@ -47,9 +48,21 @@ pub fn run(rig: &mut Rig, fault: &Fault, pace: Pace, on_start: OnStart<'_>) -> R
     let infos = [rig.hosts[0].info()?, rig.hosts[1].info()?];
     let logs = [log_length(rig, 0), log_length(rig, 1)];
     let began = Instant::now();
-    let load = rig.load(pace.interval)?;
-    let local =
-        if fault.local_client { Some(rig.local_load(pair.primary, pace.interval)?) } else { None };
+    let load = rig.load(pace.interval, fault.is_vote())?;
+    let local = if fault.writers == Writers::Local {
+        Some(rig.local_load(pair.primary, pace.interval)?)
+    } else {
+        None
+    };
+    let own: &[usize] = match fault.writers {
+        Writers::Everywhere => &[pair.primary, pair.replica],
+        Writers::Elsewhere => &[pair.replica],
+        _ => &[],
+    };
+    let own: Vec<_> = own
+        .iter()
+        .map(|index| Ok((*index, rig.load_from(*index, pace.interval * 2)?)))
+        .collect::<Result<_>>()?;
     // What must not differ from the ordinary needs more of the ordinary.
     let before = if fault.bound == Bound::Nothing { pace.before * 3 } else { pace.before };
     thread::sleep(before + measure::WARM_UP);
@@ -64,12 +77,15 @@ pub fn run(rig: &mut Rig, fault: &Fault, pace: Pace, on_start: OnStart<'_>) -> R
     let ended = Instant::now();
     let records = load.stop()?;
     let local = local.map(|running| running.stop()).transpose()?;
+    let own: Vec<(usize, Records)> =
+        own.into_iter().map(|(at, running)| Ok((at, running.stop()?))).collect::<Result<_>>()?;
 
     let times = Times { began, t0, repaired: repaired.unwrap_or(ended), ended };
     let mut seen = Seen {
         measured: measure::measure(&records, times),
         lost: rig.missing("k", &records).ok().map(|missing| missing.len()),
         before: rig.host(pair.primary)?.name.clone(),
+        uncovered: !fault.is_covered_by(&rig.plan.tie_breaker),
         ..Seen::default()
     };
     match &settled {
@@ -82,7 +98,62 @@ pub fn run(rig: &mut Rig, fault: &Fault, pace: Pace, on_start: OnStart<'_>) -> R
     if let Some(records) = &local {
         seen.local = Some(local_client(rig, pair, records, t0)?);
     }
+    if let (true, Ok((after, _))) = (fault.is_vote(), &settled) {
+        seen.sides = Some(sides(rig, pair, *after, &records, &own, times)?);
+    }
     Ok(Run::judge(fault, seen, pace.interval))
+}
+
+/// What every client together knows of the two machines.
+fn sides(
+    rig: &Rig,
+    before: Pair,
+    after: Pair,
+    service: &Records,
+    own: &[(usize, Records)],
+    times: Times,
+) -> Result<Acknowledged> {
+    let mut clients = vec![("k", service)];
+    for (at, records) in own {
+        clients.push((rig.host(*at)?.name.as_str(), records));
+    }
+    let all = clients.iter().flat_map(|(_, records)| &records.writes);
+    let names = [rig.hosts[0].name.as_str(), rig.hosts[1].name.as_str()];
+    let seen = Sides::of(all, names);
+    let survivor = rig.host(after.primary)?.name.as_str();
+    let state = rig.host(after.replica)?.dir.join("state");
+    let (mut lost, mut diverged, mut kept) = (0, 0, 0);
+    for (prefix, records) in &clients {
+        let missing: BTreeSet<u64> = rig.missing(prefix, records)?.into_iter().collect();
+        let found = if missing.is_empty() {
+            BTreeSet::new()
+        } else {
+            numbers_in(&state, &format!("{prefix}:"))
+        };
+        for record in measure::acknowledged(records) {
+            if !missing.contains(&record.number) {
+                continue;
+            }
+            if record.by.as_deref() == Some(survivor) {
+                lost += 1;
+            } else {
+                diverged += 1;
+                kept += usize::from(found.contains(&record.number));
+            }
+        }
+    }
+    let last = seen.last(before.primary, times.ended).filter(|_| before != after);
+    Ok(Acknowledged {
+        before: seen.acked(before.primary) as u64,
+        other: seen.acked(before.replica) as u64,
+        unknown: seen.unknown,
+        both_us: seen.both_us(),
+        astray: seen.astray(),
+        still_us: last.map(|last| measure::micros(last.saturating_duration_since(times.t0))),
+        lost,
+        diverged,
+        kept,
+    })
 }
 
 fn settled_well(

@@ -114,6 +114,9 @@ fn agreed(rig: &Rig, pair: Pair, primary: &Info) -> Result<()> {
         if status.active() != [name] {
             bail!("{} says: {}", host.name, status.summary());
         }
+        if let Some(breaker) = status.tie_breakers.iter().find(|breaker| !breaker.reachable) {
+            bail!("{} says: {} is not reached: {}", host.name, breaker.name, breaker.problem);
+        }
     }
     Ok(())
 }

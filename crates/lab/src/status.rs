@@ -14,6 +14,19 @@ pub struct Status {
     pub members: Vec<Member>,
     /// The last failover it took part in.
     pub last_failover: Option<Failover>,
+    /// The tie-breakers.
+    pub tie_breakers: Vec<Breaker>,
+}
+
+/// A tie-breaker as a daemon sees it.
+#[derive(Debug, Clone, Default)]
+pub struct Breaker {
+    /// Its name.
+    pub name: String,
+    /// Whether it answers.
+    pub reachable: bool,
+    /// Why not.
+    pub problem: String,
 }
 
 /// A machine as a daemon sees it; empty where it says nothing.
@@ -52,7 +65,8 @@ impl Status {
         }
         let members = list(&value, "members").iter().map(member).collect();
         let last_failover = value.get("last_failover").filter(|f| f.is_object()).map(failover);
-        Ok(Self { members, last_failover })
+        let tie_breakers = list(&value, "tie_breakers").iter().map(breaker).collect();
+        Ok(Self { members, last_failover, tie_breakers })
     }
 
     /// The names of the members that are Active.
@@ -103,6 +117,14 @@ fn member(value: &Value) -> Member {
         local: value.get("local").and_then(Value::as_bool).unwrap_or(false),
         state: text(value, "state"),
         reason: text(value, "reason"),
+    }
+}
+
+fn breaker(value: &Value) -> Breaker {
+    Breaker {
+        name: text(value, "name"),
+        reachable: value.get("reachable").and_then(Value::as_bool).unwrap_or(false),
+        problem: text(value, "problem"),
     }
 }
 

@@ -49,7 +49,7 @@ pub fn rig(ipv6: bool, dir: &Path, tools: &Tools, journal: &Journal) -> Result<R
 /// Where the client fails.
 pub fn undisturbed(rig: &mut Rig, interval: Duration, length: Duration) -> Result<Steady> {
     let began = Instant::now();
-    let load = rig.load(interval)?;
+    let load = rig.load(interval, false)?;
     thread::sleep(length + measure::WARM_UP);
     let ended = Instant::now();
     let records = load.stop()?;
@@ -68,7 +68,7 @@ pub fn undisturbed(rig: &mut Rig, interval: Duration, length: Duration) -> Resul
 pub fn by_hand(rig: &mut Rig, interval: Duration) -> Result<(Measured, usize)> {
     let (pair, _) = settle::settle(rig, Duration::from_secs(20))?;
     let began = Instant::now();
-    let load = rig.load(interval)?;
+    let load = rig.load(interval, false)?;
     thread::sleep(Duration::from_secs(1));
     let (old, new) = (rig.host(pair.primary)?, rig.host(pair.replica)?);
     let mut redis = new.redis(Duration::from_secs(1))?;

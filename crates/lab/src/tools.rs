@@ -31,6 +31,8 @@ pub struct Tools {
     pub keepair: Option<PathBuf>,
     /// `keepair-sim`, next to this program: what it knows is compared with what is seen here.
     pub simulator: Option<PathBuf>,
+    /// `etcd`; only the tie-breaker of that name needs it.
+    pub etcd: Option<PathBuf>,
 }
 
 /// Looks everything up; `keepair` is the path given, or the file next to the lab's own executable.
@@ -75,7 +77,8 @@ pub fn find(
         (Some(ip), Some(redis)) if missing.is_empty() => {
             let redis_is_old = is_old(&redis);
             let (nft, simulator) = (which("nft"), beside_us("keepair-sim"));
-            Ok(Tools { ip, redis, redis_is_old, nft, keepair: daemon, simulator })
+            let etcd = which("etcd");
+            Ok(Tools { ip, redis, redis_is_old, nft, keepair: daemon, simulator, etcd })
         }
         _ => Err(CannotRun(format!("the lab lacks:\n  {}", missing.join("\n  ")))),
     }

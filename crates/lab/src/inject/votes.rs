@@ -1,0 +1,184 @@
+//! Faults between the machines and their tie-breaker: cut off, parted, paused, and third parties that go.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use nix::sys::signal::Signal;
+
+use super::{AWAY, REDIS_RESTART, Scene, UNPLUGGED};
+use crate::host::must_signal;
+use crate::third::Kind;
+use crate::unit::Restart;
+
+const PAUSED: Duration = Duration::from_secs(5);
+
+/// The switch ignores the primary's machine for a while; its interface keeps its carrier.
+///
+/// # Errors
+/// Where `ip` fails.
+pub fn isolate(scene: &mut Scene<'_>) -> Result<()> {
+    let name = &scene.primary()?.name.clone();
+    scene.strike(&format!("{name} is cut off from everybody"));
+    scene.rig.switch.ignore(name)?;
+    scene.at(UNPLUGGED);
+    scene.repair(&format!("{name} is heard again"));
+    scene.rig.switch.heed(name)
+}
+
+/// The same, with a replication stream that holds nothing but pings, one each second.
+///
+/// # Errors
+/// Where Redis or `ip` refuses.
+pub fn isolate_quiet(scene: &mut Scene<'_>) -> Result<()> {
+    for host in &scene.rig.hosts {
+        let mut redis = host.redis(Duration::from_secs(2))?;
+        redis.call(&["CONFIG", "SET", "repl-ping-replica-period", "1"])?;
+    }
+    let done = isolate(scene);
+    for host in &scene.rig.hosts {
+        let mut redis = host.redis(Duration::from_secs(2))?;
+        redis.call(&["CONFIG", "SET", "repl-ping-replica-period", "10"])?;
+    }
+    done
+}
+
+/// The two machines do not hear each other for a while; everybody else hears both.
+///
+/// # Errors
+/// Where `ip` fails.
+pub fn partition(scene: &mut Scene<'_>) -> Result<()> {
+    scene.strike("the two machines do not hear each other");
+    part(scene, true)?;
+    scene.at(UNPLUGGED);
+    scene.repair("the two machines hear each other again");
+    part(scene, false)
+}
+
+fn part(scene: &Scene<'_>, apart: bool) -> Result<()> {
+    let [first, second] = &scene.rig.hosts;
+    scene.rig.switch.part(&[&first.name, &second.name], apart)
+}
+
+/// The Active machine's daemon is stopped and goes on later.
+///
+/// # Errors
+/// Where it does not run.
+pub fn daemon_paused(scene: &mut Scene<'_>) -> Result<()> {
+    scene.strike(&format!("SIGSTOP to the keepair of {}", scene.primary()?.name));
+    must_signal(&scene.primary()?.daemon, Signal::SIGSTOP)?;
+    scene.at(PAUSED);
+    scene.repair(&format!("SIGCONT to the keepair of {}", scene.primary()?.name));
+    must_signal(&scene.primary()?.daemon, Signal::SIGCONT)
+}
+
+/// The Active machine's daemon is stopped, and the machines do not hear each other meanwhile. It goes on
+/// a moment before they do.
+///
+/// # Errors
+/// Where it does not run, or `ip` fails.
+pub fn daemon_paused_apart(scene: &mut Scene<'_>) -> Result<()> {
+    let name = scene.primary()?.name.clone();
+    scene.strike(&format!("SIGSTOP to the keepair of {name}, and the machines are parted"));
+    must_signal(&scene.primary()?.daemon, Signal::SIGSTOP)?;
+    part(scene, true)?;
+    scene.at(PAUSED);
+    scene.repair(&format!("SIGCONT to the keepair of {name}, and the machines hear each other"));
+    must_signal(&scene.primary()?.daemon, Signal::SIGCONT)?;
+    part(scene, false)
+}
+
+/// Everything on the primary's machine stands still and goes on later, Redis first: what waited in its
+/// sockets is executed before the daemon can look.
+///
+/// # Errors
+/// Where something does not run.
+pub fn machine_paused(scene: &mut Scene<'_>) -> Result<()> {
+    let name = scene.primary()?.name.clone();
+    scene.strike(&format!("every process of {name} stands still"));
+    must_signal(&scene.primary()?.daemon, Signal::SIGSTOP)?;
+    must_signal(&scene.primary()?.redis, Signal::SIGSTOP)?;
+    scene.at(PAUSED);
+    scene.repair(&format!("every process of {name} goes on"));
+    must_signal(&scene.primary()?.redis, Signal::SIGCONT)?;
+    must_signal(&scene.primary()?.daemon, Signal::SIGCONT)
+}
+
+/// The witness is killed, starts at once, and knows nothing.
+///
+/// # Errors
+/// Where there is none, or it does not start again.
+pub fn witness_restart(scene: &mut Scene<'_>) -> Result<()> {
+    scene.strike("the witness is killed and starts empty");
+    restart_witness(scene)?;
+    scene.at(AWAY);
+    Ok(())
+}
+
+fn restart_witness(scene: &Scene<'_>) -> Result<()> {
+    let witness = scene.rig.third(Kind::Witness)?;
+    let process = witness.process()?;
+    process.restart(Restart::Never);
+    must_signal(process, Signal::SIGKILL)?;
+    process.wait_gone(Duration::from_secs(5))?;
+    witness.start()
+}
+
+/// The witness is killed and starts empty, and then the primary's machine loses power.
+///
+/// # Errors
+/// Where there is no witness, or anything does not start again.
+pub fn witness_restart_power(scene: &mut Scene<'_>) -> Result<()> {
+    scene.note("the witness is killed and starts empty");
+    restart_witness(scene)?;
+    super::power(scene)
+}
+
+/// etcd is killed, and started again later.
+///
+/// # Errors
+/// Where there is none, or it does not start again.
+pub fn etcd_gone(scene: &mut Scene<'_>) -> Result<()> {
+    scene.strike("etcd is gone");
+    kill_etcd(scene)?;
+    scene.at(UNPLUGGED);
+    scene.repair("etcd starts again");
+    scene.rig.third(Kind::Etcd)?.start()?;
+    scene.at(UNPLUGGED + Duration::from_secs(1));
+    Ok(())
+}
+
+fn kill_etcd(scene: &Scene<'_>) -> Result<()> {
+    let process = scene.rig.third(Kind::Etcd)?.process()?;
+    process.restart(Restart::Never);
+    must_signal(process, Signal::SIGKILL)?;
+    process.wait_gone(Duration::from_secs(5))
+}
+
+/// etcd stands still: it takes requests and answers none.
+///
+/// # Errors
+/// Where there is none.
+pub fn etcd_hangs(scene: &mut Scene<'_>) -> Result<()> {
+    let signal = |signal| must_signal(scene.rig.third(Kind::Etcd)?.process()?, signal);
+    signal(Signal::SIGSTOP)?;
+    scene.strike("etcd stands still");
+    scene.at(UNPLUGGED);
+    scene.repair("etcd goes on");
+    must_signal(scene.rig.third(Kind::Etcd)?.process()?, Signal::SIGCONT)?;
+    scene.at(UNPLUGGED + Duration::from_secs(1));
+    Ok(())
+}
+
+/// The primary's Redis is killed while etcd is gone, and is back before it.
+///
+/// # Errors
+/// Where something does not run, or does not start again.
+pub fn etcd_gone_crash(scene: &mut Scene<'_>) -> Result<()> {
+    scene.note("etcd is gone");
+    kill_etcd(scene)?;
+    std::thread::sleep(Duration::from_secs(1));
+    super::crash(scene)?;
+    scene.at(REDIS_RESTART + AWAY);
+    scene.note("etcd starts again");
+    scene.rig.third(Kind::Etcd)?.start()
+}
