@@ -59,7 +59,7 @@ pub struct Acknowledged {
     pub lost: usize,
     /// Of what the other one acknowledged: not in the final primary's Redis.
     pub diverged: usize,
-    /// Of these, in a file in the state directory.
+    /// Of these, in a file that `keepair salvage list` names.
     pub kept: usize,
 }
 
@@ -215,6 +215,11 @@ impl Run {
                 "the two machines never acknowledge at once",
                 sides.both_us == 0 && sides.astray == 0,
                 format!("for {} ms, {} astray", ms(sides.both_us), sides.astray),
+            );
+            check(
+                "every write that only the other machine acknowledged is salvaged",
+                sides.kept == sides.diverged,
+                format!("{} of {}", sides.kept, sides.diverged),
             );
             if let Some(still) = sides.still_us {
                 let name = "the cut-off side refuses writes within 1 s";

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
+use serde_json::Value;
 
 use crate::journal::{Journal, Source};
 use crate::locked;
@@ -184,6 +185,25 @@ impl Host {
         command.args(args).arg("--run-dir").arg(self.dir.join("run"));
         tidy(&mut command);
         output(&self.namespace(), command, limit)
+    }
+
+    /// The files of commands that `keepair salvage list` knows.
+    ///
+    /// # Errors
+    /// Where it fails, or prints something else.
+    pub fn salvages(&self) -> Result<Vec<PathBuf>> {
+        let program = self.keepair.as_ref().context("there is no keepair to run")?;
+        let mut command = Command::new(program);
+        command.args(["salvage", "list", "--json", "--state-dir"]).arg(self.dir.join("state"));
+        tidy(&mut command);
+        let out = output(&self.namespace(), command, Duration::from_secs(2))?;
+        if !out.ok {
+            bail!("keepair salvage list: {}", out.stderr.trim());
+        }
+        let items: Vec<Value> =
+            out.stdout.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+        let tails = items.iter().filter(|item| item["kind"] == "commands");
+        tails.map(|item| Ok(item["path"].as_str().context("a path")?.into())).collect()
     }
 
     /// The file Redis logs to.

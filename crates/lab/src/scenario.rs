@@ -121,15 +121,14 @@ fn sides(
     let names = [rig.hosts[0].name.as_str(), rig.hosts[1].name.as_str()];
     let seen = Sides::of(all, names);
     let survivor = rig.host(after.primary)?.name.as_str();
-    let state = rig.host(after.replica)?.dir.join("state");
+    let salvages = rig.host(after.replica)?.salvages()?;
     let (mut lost, mut diverged, mut kept) = (0, 0, 0);
     for (prefix, records) in &clients {
         let missing: BTreeSet<u64> = rig.missing(prefix, records)?.into_iter().collect();
-        let found = if missing.is_empty() {
-            BTreeSet::new()
-        } else {
-            numbers_in(&state, &format!("{prefix}:"))
-        };
+        let mut found = BTreeSet::new();
+        for file in salvages.iter().filter(|_| !missing.is_empty()) {
+            found.extend(numbers(&fs::read(file)?, &format!("{prefix}:")));
+        }
         for record in measure::acknowledged(records) {
             if !missing.contains(&record.number) {
                 continue;
@@ -216,13 +215,16 @@ fn numbers_in(dir: &Path, prefix: &str) -> BTreeSet<u64> {
             numbers.extend(numbers_in(&entry.path(), prefix));
             continue;
         }
-        let bytes = fs::read(entry.path()).unwrap_or_default();
-        for part in String::from_utf8_lossy(&bytes).split(prefix).skip(1) {
-            let digits: String = part.chars().take_while(char::is_ascii_digit).collect();
-            numbers.extend(digits.parse::<u64>());
-        }
+        numbers.extend(self::numbers(&fs::read(entry.path()).unwrap_or_default(), prefix));
     }
     numbers
+}
+
+/// The numbers that follow `prefix`.
+fn numbers(bytes: &[u8], prefix: &str) -> BTreeSet<u64> {
+    let digits = |part: &str| part.chars().take_while(char::is_ascii_digit).collect::<String>();
+    let text = String::from_utf8_lossy(bytes);
+    text.split(prefix).skip(1).filter_map(|part| digits(part).parse().ok()).collect()
 }
 
 /// How far the replica had gone on alone, by what its primary logged when it refused it.
