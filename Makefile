@@ -20,10 +20,12 @@ test: setup check
 	$(CARGO) test --workspace --locked --no-fail-fast
 	target/release/keepair-sim --seeds 0..20000
 	mutants/run --check
+	target/release/keepair-lab interop
+	target/release/keepair-lab example
 	target/release/keepair-lab test
 
 # Other people's daemons beside keepair, the users' example, and the same random events for keepalived and
-# for keepair. Not part of `make test`: beside other loads a row in thirty comes late.
+# for keepair, which takes minutes and is therefore not part of `make test`.
 interop: setup release
 	target/release/keepair-lab interop
 	target/release/keepair-lab example

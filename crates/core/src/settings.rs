@@ -15,10 +15,11 @@ use keepair_wire::peer::Report;
 const BACKLOG_SIZE_MIN_BYTES: i64 = 16 * 1024 * 1024;
 
 /// The rights the daemon's user needs, as Redis 7 and later writes them. Redis 6 knows no
-/// `resetchannels` default and no `client|unpause` before 6.2; it accepts the same line otherwise.
+/// `resetchannels` default and no `client|unpause` before 6.2; it accepts the same line otherwise. The
+/// last three are for what is kept before it is overwritten.
 pub const ACL_LINE: &str = "ACL SETUSER keepair on >PASSWORD resetkeys resetchannels -@all +ping \
      +info +replicaof +multi +exec +discard +config|get +client|pause +client|unpause \
-     +client|kill +client|setname";
+     +client|kill +client|setname +psync +replconf +bgsave";
 
 /// What is wrong at the moment.
 #[derive(Clone, Debug, Default)]

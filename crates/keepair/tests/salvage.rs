@@ -32,6 +32,15 @@ fn salvage(machine: &Machine, arguments: &[&str]) -> Output {
     })
 }
 
+/// Until the standby has what was written, and could take over.
+#[track_caller]
+fn in_step(here: &Machine, there: &Machine) {
+    redis(&here.network, VIP, &["SET both 1"]);
+    let has = || redis(&there.network, "127.0.0.1", &["GET both"]) == "$1\r\n1\r\n";
+    wait_for("the standby to have it", has);
+    there.wait_state("Backup", "");
+}
+
 fn text(output: Output) -> String {
     let both = [output.stdout, output.stderr].concat();
     String::from_utf8(both).unwrap()
@@ -48,10 +57,8 @@ fn what_an_old_primary_alone_holds_is_kept_and_can_be_put_back() {
     let daemon = here.start();
     here.wait_state("Active", "");
     let _other = there.start();
-    there.wait_state("Backup", "");
-    redis(&here.network, VIP, &["SET counter 10", "SET both 1"]);
-    let in_step = || redis(&there.network, "127.0.0.1", &["GET both"]) == "$1\r\n1\r\n";
-    wait_for("the standby to have it", in_step);
+    redis(&here.network, VIP, &["SET counter 10"]);
+    in_step(&here, &there);
 
     // The daemon stands still: the kernel shuts the address, and the other machine takes over.
     daemon.signal(Signal::SIGSTOP);
@@ -112,6 +119,52 @@ fn what_an_old_primary_alone_holds_is_kept_and_can_be_put_back() {
     for said in [here.log(), there.log(), plan, done] {
         assert!(!said.contains(PASSWORD), "{said}");
     }
+}
+
+#[test]
+fn the_files_of_a_redis_that_was_restarted_are_archived() {
+    let [here, there] = Network::pair();
+    let (here, there) = (Machine::new(here), Machine::new(there));
+    let quick = |machine: &Machine| {
+        redis(&machine.network, "127.0.0.1", &["CONFIG SET repl-diskless-sync-delay 0"]);
+    };
+    let first = here.start_redis();
+    let _other_redis = there.start_redis();
+    for machine in [&here, &there] {
+        quick(machine);
+    }
+    let daemon = here.start();
+    here.wait_state("Active", "");
+    let _other = there.start();
+    in_step(&here, &there);
+    daemon.signal(Signal::SIGSTOP);
+    there.wait_state("Active", "");
+    redis(&here.network, "127.0.0.1", &["SET only-here 1", "SAVE"]);
+    let saved = std::fs::read(here.dir.path("dump.rdb")).unwrap();
+    drop(first);
+    let _second = here.start_redis();
+    quick(&here);
+    redis(&there.network, VIP, &["SET there 1"]);
+    daemon.signal(Signal::SIGCONT);
+    here.wait_state("Backup", "");
+    says(
+        &here.log(),
+        &[
+            "could not keep what only this machine holds: the backlog of Redis does not reach back",
+            "archived the data files",
+            "rejoined by full resync",
+        ],
+    );
+    let list = text(salvage(&here, &["list"]));
+    says(&list, &["archive-", "data files, "]);
+    let name = list.split(' ').next().unwrap();
+    let archived = here.dir.path("state").join(name).join("dump.rdb");
+    assert_eq!(std::fs::read(archived).unwrap(), saved, "as it was before it was overwritten");
+    let shown = text(salvage(&here, &["show", name]));
+    says(&shown, &["file        dump.rdb, "]);
+    assert!(!shown.contains("missing"), "{shown}");
+    let refused = text(salvage(&here, &["apply", name, "--config", "/nowhere"]));
+    assert!(refused.contains("/nowhere"), "{refused}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use core::fmt;
 mod tests;
 
 const MAGIC: [u8; 2] = *b"KP";
-const VERSION: u8 = 2;
+const VERSION: u8 = 1;
 /// Longest reason text in bytes; longer ones are cut at a character boundary.
 pub const REASON_LEN_MAX: usize = 200;
 /// Most phases a [`Failover`] carries.

@@ -318,6 +318,7 @@ fn active_with(config: Config) -> Bench {
 }
 
 mod active;
+mod ballot;
 mod follow;
 mod salvage;
 mod start;

@@ -12,6 +12,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::Access;
 use super::transport::{Status, Transport};
 
+/// What one reply may take: a transaction's may hold the values that its commands took out.
+const LIMITS: Limits =
+    Limits { depth: 16, bulk_bytes: 512 << 20, elements: 1 << 24, message_bytes: 1 << 30 };
+
 /// The connection.
 pub struct Dialogue {
     transport: Transport,
@@ -31,7 +35,7 @@ impl Dialogue {
                 Transport::connect(endpoint, access.tls.as_ref()).and_then(|mut transport| {
                     // Here a Redis that takes nothing is noticed by the clock.
                     transport.outbox_bytes_max = usize::MAX;
-                    let decoder = Decoder::new(Limits::default());
+                    let decoder = Decoder::new(LIMITS);
                     let mut dialogue = Dialogue { transport, decoder, until };
                     dialogue.log_in(access)?;
                     Ok(dialogue)

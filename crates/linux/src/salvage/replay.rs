@@ -216,12 +216,20 @@ impl<'a> Replay<'a> {
         for _ in 0..TRIES {
             self.redis.wait_until(Instant::now() + ANSWER_WITHIN);
             since.stream.wait_until(Instant::now() + ANSWER_WITHIN);
-            let mut db = None;
-            for (of, name) in batch.iter().flat_map(|group| &group.keys) {
+            let keys: BTreeSet<&Key> = batch.iter().flat_map(|group| &group.keys).collect();
+            let (mut db, mut replies) = (None, 0);
+            for (of, name) in keys {
                 if db.replace(of) != Some(of) {
-                    self.redis.demand(&["SELECT".as_bytes(), of.to_string().as_bytes()])?;
+                    self.redis.send(&[b"SELECT", of.to_string().as_bytes()]);
+                    replies += 1;
                 }
-                self.redis.demand(&["WATCH".as_bytes(), name])?;
+                self.redis.send(&[b"WATCH", name]);
+                replies += 1;
+            }
+            for _ in 0..replies {
+                if let Some(text) = self.redis.reply()?.as_error() {
+                    return Err(io::Error::other(format!("Redis refused: {text}")));
+                }
             }
             // Everything up to here is older than the watch.
             let (_, info) = self.redis.info()?;
