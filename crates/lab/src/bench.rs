@@ -6,9 +6,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::check::{self, Run, ms};
+use crate::check::{self, Acknowledged, Run, ms};
 use crate::fault::{Bound, Fault, available_mb};
 use crate::journal::Journal;
 use crate::measure::micros;
@@ -73,7 +73,8 @@ impl Session {
         if fault.needs_nft && self.tools.nft.is_none() {
             return Some("nft is not installed (package nftables)".to_owned());
         }
-        if let Some(kind) = fault.strikes.filter(|kind| !self.plan.tie_breaker.has_one_of(&[*kind])) {
+        if let Some(kind) = fault.strikes.filter(|kind| !self.plan.tie_breaker.has_one_of(&[*kind]))
+        {
             return Some(format!("there is no {} to strike", kind.name()));
         }
         if self.plan.tie_breaker.has_one_of(&[Kind::Etcd]) && self.tools.etcd.is_none() {
@@ -151,20 +152,15 @@ impl Session {
     /// Everything for `--json`, with what it was measured on.
     #[must_use]
     pub fn to_json(&self, series: &[Series]) -> Value {
-        let first_line = |text: &str| text.lines().next().unwrap_or_default().to_owned();
-        let version = Command::new(&self.tools.redis).arg("--version").output();
-        let version = version.map(|out| first_line(&String::from_utf8_lossy(&out.stdout)));
-        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease");
-        json!({
-            "redis": version.unwrap_or_default(),
-            "kernel": kernel.map(|text| first_line(&text)).unwrap_or_default(),
-            "cpus": std::thread::available_parallelism().map_or(0, usize::from),
-            "client_interval_us": micros(self.pace.interval),
-            "advert_interval_us": micros(self.plan.advert_interval),
-            "ipv6": self.plan.ipv6,
-            "rdb": self.plan.rdb,
-            "faults": series.iter().map(Series::to_json).collect::<Vec<_>>(),
-        })
+        let mut all = machine(&self.tools);
+        let plan = &self.plan;
+        all.insert("client_interval_us".to_owned(), json!(micros(self.pace.interval)));
+        all.insert("advert_interval_us".to_owned(), json!(micros(plan.advert_interval)));
+        all.insert("ipv6".to_owned(), json!(plan.ipv6));
+        all.insert("rdb".to_owned(), json!(plan.rdb));
+        let faults = series.iter().map(Series::to_json).collect::<Vec<_>>();
+        all.insert("faults".to_owned(), Value::Array(faults));
+        Value::Object(all)
     }
 
     /// Ends the set-up there is, if any.
@@ -186,6 +182,21 @@ impl Session {
             None => Ok(()),
         }
     }
+}
+
+/// What something was measured on.
+#[must_use]
+pub fn machine(tools: &Tools) -> Map<String, Value> {
+    let first_line = |text: &str| text.lines().next().unwrap_or_default().to_owned();
+    let version = Command::new(&tools.redis).arg("--version").output();
+    let version = version.map(|out| first_line(&String::from_utf8_lossy(&out.stdout)));
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease");
+    let cpus = std::thread::available_parallelism().map_or(0, usize::from);
+    Map::from_iter([
+        ("redis".to_owned(), json!(version.unwrap_or_default())),
+        ("kernel".to_owned(), json!(kernel.map(|text| first_line(&text)).unwrap_or_default())),
+        ("cpus".to_owned(), json!(cpus)),
+    ])
 }
 
 /// Several runs of one fault.
@@ -268,12 +279,16 @@ impl Series {
         let outages = self.outages();
         let made = outages.len();
         let failed = self.runs.iter().filter(|r| !r.as_ref().is_ok_and(Run::kept)).count();
-        let lost: Vec<Option<usize>> = self.made().map(|r| r.seen.lost).collect();
+        let lost: Vec<Option<usize>> = self.made().map(|r| r.lost()).collect();
         let lost = if lost.contains(&None) {
             "?".to_owned()
         } else {
             lost.iter().flatten().sum::<usize>().to_string()
         };
+        let sides: Vec<_> = self.made().filter_map(|run| run.seen.sides.as_ref()).collect();
+        let (kept, diverged) =
+            sides.iter().fold((0, 0), |sum, s| (sum.0 + s.kept, sum.1 + s.diverged));
+        let salvaged = if sides.is_empty() { "-".to_owned() } else { format!("{kept}/{diverged}") };
         let sum = |f: &dyn Fn(&Run) -> u64| self.made().map(f).sum::<u64>();
         let readonly = sum(&|r| r.seen.measured.failures("READONLY"));
         let errors = sum(&|r| r.seen.measured.failed.values().sum()) - readonly;
@@ -294,6 +309,7 @@ impl Series {
             plain(bound),
             plain(worst_ordinary.map_or("-".to_owned(), ms)),
             (if lost == "0" { Tone::Plain } else { Tone::Bad }, lost),
+            (if kept == diverged { Tone::Plain } else { Tone::Bad }, salvaged),
             (if readonly == 0 { Tone::Plain } else { Tone::Bad }, readonly.to_string()),
             plain(errors.to_string()),
             plain(ways.join("/")),
@@ -309,6 +325,26 @@ impl Series {
             },
         ]);
         row
+    }
+
+    /// What the two machines acknowledged, over all runs; nothing where it was not asked.
+    fn sides_json(&self) -> Value {
+        let sides: Vec<_> = self.made().filter_map(|run| run.seen.sides.as_ref()).collect();
+        if sides.is_empty() {
+            return Value::Null;
+        }
+        let mut still: Vec<u64> = sides.iter().filter_map(|side| side.still_us).collect();
+        still.sort_unstable();
+        let sum = |of: fn(&Acknowledged) -> usize| sides.iter().map(|s| of(s)).sum::<usize>();
+        json!({
+            "covered": self.made().all(|run| !run.seen.uncovered),
+            "median_primary_before_still_acked_us": still.get(still.len().saturating_sub(1) / 2),
+            "max_primary_before_still_acked_us": still.last(),
+            "max_both_us": sides.iter().map(|side| side.both_us).max(),
+            "lost_of_the_final_primary": sum(|side| side.lost),
+            "only_on_the_other": sum(|side| side.diverged),
+            "of_these_kept": sum(|side| side.kept),
+        })
     }
 
     /// For `--json`.
@@ -333,6 +369,7 @@ impl Series {
             "median_us": outages.get(outages.len().saturating_sub(1) / 2),
             "min_us": outages.first(),
             "max_us": outages.last(),
+            "sides": self.sides_json(),
             "runs": self.runs.iter().map(run).collect::<Vec<_>>(),
         })
     }
@@ -346,8 +383,8 @@ pub fn name(fault: &Fault, breaker: &TieBreaker) -> String {
 
 /// The head of the table; times are in milliseconds.
 pub const HEAD: &[&str] = &[
-    "fault", "median", "min", "max", "bound", "ordinary", "lost", "READONLY", "errors", "rejoin",
-    "runs", "result",
+    "fault", "median", "min", "max", "bound", "ordinary", "lost", "salvaged", "READONLY", "errors",
+    "rejoin", "runs", "result",
 ];
 
 /// The table's lines.

@@ -63,6 +63,25 @@ pub struct Acknowledged {
     pub kept: usize,
 }
 
+impl Acknowledged {
+    /// The promises of what was acknowledged, whoever breaks the pair's ties.
+    fn held(&self) -> [Check; 2] {
+        let check = |name: &str, ok, seen| Check { name: name.to_owned(), ok, seen, timed: false };
+        [
+            check(
+                "no write that the surviving machine acknowledged is lost",
+                self.lost == 0 && self.unknown == 0,
+                format!("{} of {}", self.lost, self.before + self.other),
+            ),
+            check(
+                "every write that only the other machine acknowledged is salvaged",
+                self.kept == self.diverged,
+                format!("{} of {}", self.kept, self.diverged),
+            ),
+        ]
+    }
+}
+
 /// How the replica came back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Rejoined {
@@ -148,7 +167,9 @@ impl Run {
             let name = "the pair is whole again".to_owned();
             let (ok, timed) = (!seen.after.is_empty(), false);
             let seen_so = seen.error.clone().unwrap_or_default();
-            let checks = vec![Check { name, ok, seen: seen_so, timed }];
+            let mut checks = vec![Check { name, ok, seen: seen_so, timed }];
+            // What both acknowledged at once can't all survive, but nothing of it goes in silence.
+            checks.extend(seen.sides.iter().flat_map(Acknowledged::held));
             return Self { fault: fault.name, seen, checks };
         }
         let name = format!("no gap beyond {} ms when the other comes back", REJOIN_GAP.as_millis());
@@ -158,12 +179,7 @@ impl Run {
         };
         check("writes are acknowledged again", m.recovered, format!("{} acknowledged", m.acked));
         match &seen.sides {
-            // What only the other machine acknowledged is another question, below.
-            Some(sides) => check(
-                "no write that the surviving machine acknowledged is lost",
-                sides.lost == 0 && sides.unknown == 0,
-                format!("{} of {}", sides.lost, sides.before + sides.other),
-            ),
+            Some(sides) => sides.held().into_iter().for_each(|c| check(&c.name, c.ok, c.seen)),
             None => {
                 let of = |n| format!("{n} of {}", m.acked);
                 let lost = seen.lost.map_or("nobody to ask".to_owned(), of);
@@ -216,11 +232,6 @@ impl Run {
                 sides.both_us == 0 && sides.astray == 0,
                 format!("for {} ms, {} astray", ms(sides.both_us), sides.astray),
             );
-            check(
-                "every write that only the other machine acknowledged is salvaged",
-                sides.kept == sides.diverged,
-                format!("{} of {}", sides.kept, sides.diverged),
-            );
             if let Some(still) = sides.still_us {
                 let name = "the cut-off side refuses writes within 1 s";
                 check(name, still <= 1_000_000, format!("{} ms", ms(still)));
@@ -231,6 +242,13 @@ impl Run {
             check("the cut-off side refuses writes within 1 s", local.still_us <= 1_000_000, still);
         }
         Self { fault: fault.name, seen, checks }
+    }
+
+    /// Acknowledged writes that are gone, `None` where nobody could be asked: where it was asked who
+    /// acknowledged, those of the machine that survived.
+    #[must_use]
+    pub fn lost(&self) -> Option<usize> {
+        self.seen.sides.as_ref().map_or(self.seen.lost, |sides| Some(sides.lost))
     }
 
     /// Whether every promise held.

@@ -39,6 +39,27 @@ fn a_full_synchronisation_fails_only_where_nothing_diverged() {
 }
 
 #[test]
+fn what_both_acknowledged_is_judged_also_where_nobody_breaks_the_tie() {
+    let sides = |kept| Acknowledged { both_us: 9, diverged: 3, kept, ..Acknowledged::default() };
+    let seen = |kept, uncovered| Seen { sides: Some(sides(kept)), uncovered, ..good(1) };
+    assert!(judge("isolate", seen(3, true)).is_empty());
+    let salvaged = "every write that only the other machine acknowledged is salvaged";
+    assert_eq!(judge("isolate", seen(2, true)), [salvaged]);
+    let at_once = "the two machines never acknowledge at once";
+    assert_eq!(judge("isolate", seen(2, false)), [salvaged, at_once]);
+}
+
+#[test]
+fn pings_alone_do_not_cost_a_full_synchronisation() {
+    let of = |diverged_bytes| {
+        let sides = Some(Acknowledged::default());
+        judge("isolate-quiet", Seen { rejoined: Rejoined::Full, diverged_bytes, sides, ..good(1) })
+    };
+    assert_eq!(of(84), ["no full synchronisation where nothing diverged"]);
+    assert!(of(85).is_empty());
+}
+
+#[test]
 fn a_pair_that_never_settles_fails() {
     let never = Seen { after: String::new(), error: Some("both are primaries".into()), ..good(1) };
     assert_eq!(judge("power", never), ["the pair is whole again"]);

@@ -1,12 +1,13 @@
 //! The command line.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
+use serde_json::Value;
 
 use crate::bench::{self, Series, Session, duration};
 use crate::check::{Run, failures, ms, rejoined};
@@ -14,6 +15,7 @@ use crate::fault::{self, After, Bound, DIRECTED, FAULTS, Fault};
 use crate::interop;
 use crate::interop::daemon::{Kind, Programs};
 use crate::journal::Journal;
+use crate::loaded::{self, Measure};
 use crate::measure::{Spacing, micros};
 use crate::parity::Courses;
 use crate::report::{self, Style, Tone, say};
@@ -21,7 +23,7 @@ use crate::rig::{Rig, RigPlan};
 use crate::sandbox::{self, Entered};
 use crate::scenario::Pace;
 use crate::steady;
-use crate::third::TieBreaker;
+use crate::third::{self, TieBreaker};
 use crate::tools::{self, CannotRun, Tools};
 
 /// Two hosts, a client and a bridge in private namespaces, real Redis, faults, and a client that measures.
@@ -47,6 +49,9 @@ enum Mode {
         /// Only this fault; may be given several times
         #[arg(long, value_name = "NAME")]
         fault: Vec<String>,
+        /// The faults that a tie-breaker is for, with none and with each
+        #[arg(long, conflicts_with = "fault")]
+        ties: bool,
         /// How often each fault is run [default: the fault's own, 5 or 3]
         #[arg(long)]
         runs: Option<usize>,
@@ -98,6 +103,25 @@ enum Mode {
         /// keepalived in keepair's place
         #[arg(long)]
         without_keepair: bool,
+    },
+    /// Kill the primary's Redis under load and count the acknowledged writes that are lost, under
+    /// keepair and under keepalived and scripts
+    CrashUnderLoad {
+        /// How many crashes each
+        #[arg(long, default_value_t = 5)]
+        runs: usize,
+        /// How many writes a second the clients send
+        #[arg(long, default_value_t = 50_000)]
+        rate: u64,
+        /// Only under keepair
+        #[arg(long)]
+        without_keepalived: bool,
+        /// Where keepalived's configurations and the scripts are
+        #[arg(long, value_name = "DIR", default_value = "examples/keepalived")]
+        dir: PathBuf,
+        /// Also write every figure to this file
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
     },
     /// List the faults
     List,
@@ -177,7 +201,10 @@ fn start(cli: Cli) -> Result<u8> {
         Mode::Interop { without_keepair, .. }
         | Mode::Differential { without_keepair, .. }
         | Mode::Example { without_keepair, .. } => !without_keepair,
-        Mode::Demo { .. } | Mode::Bench { .. } | Mode::Test { .. } => true,
+        Mode::Demo { .. }
+        | Mode::Bench { .. }
+        | Mode::Test { .. }
+        | Mode::CrashUnderLoad { .. } => true,
     };
     let cases = chosen(&command, &options.tie_breaker)?;
     let tools = tools::find(options.keepair.as_deref(), options.redis.as_deref(), needs_keepair)?;
@@ -216,6 +243,16 @@ fn start(cli: Cli) -> Result<u8> {
             let kinds = [Kind::Keepalived, ours(without_keepair)];
             let with = (&programs, tools.redis.as_path());
             interop::example::run(&dir, kinds, &scratch, with)?
+        }
+        Mode::CrashUnderLoad { runs, rate, without_keepalived, dir, json } => {
+            let programs = Programs::find(&tools)?;
+            let measure = Measure { runs, rate, ours_only: without_keepalived };
+            let (ok, mut found) = loaded::run(measure, plan, &dir, &scratch, (&tools, &programs))?;
+            if let (Some(file), Some(all)) = (json, found.as_object_mut()) {
+                all.extend(bench::machine(&tools));
+                write_json(&file, &found)?;
+            }
+            ok
         }
         Mode::Shell { host, bare } => {
             let plan = RigPlan { daemons: !bare, ..plan };
@@ -257,8 +294,14 @@ fn ours(without_keepair: bool) -> Kind {
 type Case = (&'static Fault, TieBreaker);
 
 fn chosen(mode: &Mode, breakers: &[TieBreaker]) -> Result<Vec<Case>> {
-    let nobody = [TieBreaker::default()];
-    let breakers = if breakers.is_empty() { &nobody } else { breakers };
+    let ties = matches!(mode, Mode::Bench { ties: true, .. });
+    let mut breakers = breakers.to_vec();
+    if breakers.is_empty() {
+        breakers.push(TieBreaker::default());
+        if ties {
+            breakers.extend(third::Kind::ALL.map(|kind| TieBreaker::of(&[kind])));
+        }
+    }
     let all: Vec<Case> = match mode {
         Mode::Bench { fault, .. } | Mode::Test { fault, .. } if !fault.is_empty() => {
             let find = |name: &String| {
@@ -271,17 +314,18 @@ fn chosen(mode: &Mode, breakers: &[TieBreaker]) -> Result<Vec<Case>> {
             };
             breakers.iter().flat_map(with).collect()
         }
-        _ => breakers.iter().flat_map(|breaker| usual(mode, breaker)).collect(),
+        _ => breakers.iter().flat_map(|breaker| usual(mode, ties, breaker)).collect(),
     };
     Ok(all)
 }
 
 /// What is tried with a tie-breaker unless told otherwise: its own faults with one, all others without,
 /// and in a test a few with each.
-fn usual(mode: &Mode, breaker: &TieBreaker) -> Vec<Case> {
+fn usual(mode: &Mode, ties: bool, breaker: &TieBreaker) -> Vec<Case> {
     let wanted = |fault: &&'static Fault| match mode {
         Mode::Demo { .. } => fault.demo,
         Mode::Test { quick: true, .. } if fault.setup.needs_mb() > 0 => false,
+        _ if ties && breaker.is_none() => fault.is_vote() && fault.strikes.is_none(),
         _ if breaker.is_none() => !fault.is_vote(),
         _ => {
             fault.is_vote()
@@ -363,10 +407,14 @@ fn measure(
     bench::summary(style, &all).iter().for_each(|line| say(line));
     say("times in milliseconds; ordinary: the longest gap before the fault");
     if let Some(file) = json {
-        let text = serde_json::to_string_pretty(&session.to_json(&all))?;
-        fs::write(&file, text + "\n").with_context(|| file.display().to_string())?;
+        write_json(&file, &session.to_json(&all))?;
     }
     Ok(all.iter().all(Series::ok))
+}
+
+fn write_json(file: &Path, found: &Value) -> Result<()> {
+    let text = serde_json::to_string_pretty(found)?;
+    fs::write(file, text + "\n").with_context(|| file.display().to_string())
 }
 
 fn test(session: &mut Session, cases: &[Case]) -> bool {
@@ -436,7 +484,7 @@ fn line(series: &Series, run: &Result<Run>) -> String {
         Bound::Nothing => format!(" (ordinary up to {})", ms(m.ordinary.max_us)),
         Bound::Unbounded => String::new(),
     };
-    let lost = seen.lost.map_or("?".to_owned(), |lost| lost.to_string());
+    let lost = run.lost().map_or("?".to_owned(), |lost| lost.to_string());
     let mut text = format!(
         "{name}: outage {} ms{bound}, {lost} of {} lost, {} READONLY, failed: {}, rejoined: {}",
         ms(m.outage_us),
@@ -537,7 +585,7 @@ fn list() {
 fn steadily(
     options: &Options,
     tools: &Tools,
-    scratch: &std::path::Path,
+    scratch: &Path,
     length: Duration,
     failovers: usize,
 ) -> Result<()> {
@@ -566,7 +614,7 @@ fn steadily(
     Ok(())
 }
 
-fn shell(plan: RigPlan, tools: &Tools, scratch: &std::path::Path, host: &str) -> Result<()> {
+fn shell(plan: RigPlan, tools: &Tools, scratch: &Path, host: &str) -> Result<()> {
     let rig = Rig::build(plan, &scratch.join("rig"), tools, &Journal::new())?;
     rig.bring_up()?;
     let mut command = Command::new(std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into()));

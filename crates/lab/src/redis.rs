@@ -69,6 +69,22 @@ impl Connection {
         Ok(self.0.get_mut().write_all(&encode(command))?)
     }
 
+    /// Sends commands that are encoded already; each has a reply to [`Connection::read`].
+    ///
+    /// # Errors
+    /// Where the connection is lost.
+    pub fn send_raw(&mut self, commands: &[u8]) -> Result<()> {
+        Ok(self.0.get_mut().write_all(commands)?)
+    }
+
+    /// The next reply; an error reply is a value here.
+    ///
+    /// # Errors
+    /// Where the connection is lost or times out.
+    pub fn read(&mut self) -> Result<Value> {
+        read_value(&mut self.0, 0)
+    }
+
     /// `INFO`, all the usual sections.
     ///
     /// # Errors

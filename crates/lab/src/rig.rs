@@ -254,6 +254,12 @@ impl Rig {
         SocketAddr::new(self.vip, PORT)
     }
 
+    /// The password of both Redis.
+    #[must_use]
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
     /// A control connection to whoever has the virtual address, from the client's host.
     ///
     /// # Errors

@@ -11,6 +11,8 @@ use crate::third::Kind;
 use crate::unit::Restart;
 
 const PAUSED: Duration = Duration::from_secs(5);
+/// A machine that is cut off serves nothing any more after this time.
+const NOTICED: Duration = Duration::from_millis(600);
 
 /// The switch ignores the primary's machine for a while; its interface keeps its carrier.
 ///
@@ -25,21 +27,29 @@ pub fn isolate(scene: &mut Scene<'_>) -> Result<()> {
     scene.rig.switch.heed(name)
 }
 
-/// The same, with a replication stream that holds nothing but pings, one each second.
+/// The same; once nobody hears it, its Redis pings each second the replica that it still believes in.
 ///
 /// # Errors
 /// Where Redis or `ip` refuses.
 pub fn isolate_quiet(scene: &mut Scene<'_>) -> Result<()> {
+    let name = &scene.primary()?.name.clone();
+    ping_every(scene, "3600")?; // none until the machine has noticed
+    scene.strike(&format!("{name} is cut off from everybody"));
+    scene.rig.switch.ignore(name)?;
+    scene.at(NOTICED);
+    ping_every(scene, "1")?;
+    scene.at(UNPLUGGED);
+    ping_every(scene, "10")?;
+    scene.repair(&format!("{name} is heard again"));
+    scene.rig.switch.heed(name)
+}
+
+fn ping_every(scene: &Scene<'_>, seconds: &str) -> Result<()> {
     for host in &scene.rig.hosts {
         let mut redis = host.redis(Duration::from_secs(2))?;
-        redis.call(&["CONFIG", "SET", "repl-ping-replica-period", "1"])?;
+        redis.call(&["CONFIG", "SET", "repl-ping-replica-period", seconds])?;
     }
-    let done = isolate(scene);
-    for host in &scene.rig.hosts {
-        let mut redis = host.redis(Duration::from_secs(2))?;
-        redis.call(&["CONFIG", "SET", "repl-ping-replica-period", "10"])?;
-    }
-    done
+    Ok(())
 }
 
 /// The two machines do not hear each other for a while; everybody else hears both.

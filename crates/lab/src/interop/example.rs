@@ -7,6 +7,7 @@
 pub mod converted;
 pub mod files;
 pub mod judge;
+pub mod loaded;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
