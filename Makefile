@@ -1,7 +1,7 @@
 # `make demo` shows a failover of a real Redis pair, `make test` passes the tests. Both install what
 # they need: Debian's packages below, and the pinned Rust toolchain's own crates.
 .DELETE_ON_ERROR:
-.PHONY: demo test bench check coverage deny fmt fuzz interop mutants setup release sim
+.PHONY: demo test bench bench-ties check coverage deny fmt fuzz interop mutants setup release sim
 
 PACKAGES := etcd-client etcd-server frr gcc iproute2 keepalived libc6-dev nftables openssl redis-server tshark util-linux
 CARGO    ?= cargo
@@ -34,6 +34,12 @@ interop: setup release
 # Medians of five runs of every fault, as the README's table shows them.
 bench: setup release
 	target/release/keepair-lab bench --runs 5
+
+# The same for the faults that a tie-breaker is for, with none and with each; and a crash under 50,000
+# writes a second, also under keepalived and scripts. Half an hour; docs/safety.md shows what came of it.
+bench-ties: setup release
+	target/release/keepair-lab bench --ties --runs 5
+	target/release/keepair-lab crash-under-load --runs 10
 
 check: setup
 	$(CARGO) fmt --all --check

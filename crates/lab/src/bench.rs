@@ -242,7 +242,7 @@ impl Series {
         self.runs.iter().all(|run| run.as_ref().is_ok_and(Run::kept)) && self.late().is_empty()
     }
 
-    /// The promises of time that the median run did not keep: half of the runs or more.
+    /// The promises of time that the median run did not keep: more than half of the runs.
     #[must_use]
     pub fn late(&self) -> Vec<String> {
         let timed =
@@ -253,7 +253,7 @@ impl Series {
             .filter_map(|at| {
                 let runs: Vec<&check::Check> = all.iter().filter_map(|run| run.get(at)).collect();
                 let missed: Vec<_> = runs.iter().filter(|check| !check.ok).collect();
-                let first = missed.first().filter(|_| missed.len() * 2 >= runs.len())?;
+                let first = missed.first().filter(|_| missed.len() * 2 > runs.len())?;
                 let seen: Vec<&str> = runs.iter().map(|check| check.seen.as_str()).collect();
                 Some(format!("{}: {}", first.name, seen.join(", ")))
             })
