@@ -520,7 +520,7 @@ fn sim_finding_15245_redis_is_looked_at_again_when_a_step_took_long() {
             now = now + Duration::from_millis(after_ms);
             let mut out = Actions::new();
             bench.node.handle(now, input, &mut out);
-            let asked = out.iter().any(|action| *action == Action::AskRedis(Query::Info));
+            let asked = out.contains(&Action::AskRedis(Query::Info));
             (asked, bench.node.state())
         };
         feed(0, info(7));
