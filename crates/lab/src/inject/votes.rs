@@ -188,7 +188,7 @@ pub fn etcd_gone_crash(scene: &mut Scene<'_>) -> Result<()> {
     kill_etcd(scene)?;
     std::thread::sleep(Duration::from_secs(1));
     super::crash(scene)?;
-    scene.at(REDIS_RESTART + AWAY);
+    scene.at(REDIS_RESTART + REDIS_RESTART);
     scene.note("etcd starts again");
     scene.rig.third(Kind::Etcd)?.start()
 }
