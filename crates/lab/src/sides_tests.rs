@@ -14,7 +14,7 @@ fn sides(writes: &[(&str, u64)]) -> Sides {
     Sides::of(records.iter(), ["a", "b"])
 }
 
-fn service<'a>(by: &'a str, from: u64, to: u64) -> impl Iterator<Item = (&'a str, u64)> {
+fn service(by: &str, from: u64, to: u64) -> impl Iterator<Item = (&str, u64)> {
     (from..to).step_by(5).map(move |ms| (by, ms))
 }
 
