@@ -1,5 +1,5 @@
 //! The vectors' tags were computed with Python's `hmac` from the table in
-//! `docs/conformance/auth-hmac.md`; the first two messages are those of the draft's appendix.
+//! `docs/conformance/auth-hmac.md`; keepalived's test quotes the first two from the draft's appendix.
 
 use super::*;
 use crate::vrrp::{self, ParseError, v2};
