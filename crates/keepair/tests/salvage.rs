@@ -54,7 +54,7 @@ fn what_an_old_primary_alone_holds_is_kept_and_can_be_put_back() {
     for machine in [&here, &there] {
         redis(&machine.network, "127.0.0.1", &["CONFIG SET repl-diskless-sync-delay 0"]);
     }
-    let daemon = here.start();
+    let daemon = here.start_alone();
     here.wait_state("Active", "");
     let _other = there.start();
     redis(&here.network, VIP, &["SET counter 10"]);
@@ -133,7 +133,7 @@ fn the_files_of_a_redis_that_was_restarted_are_archived() {
     for machine in [&here, &there] {
         quick(machine);
     }
-    let daemon = here.start();
+    let daemon = here.start_alone();
     here.wait_state("Active", "");
     let _other = there.start();
     in_step(&here, &there);

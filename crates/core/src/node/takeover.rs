@@ -14,6 +14,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use core::net::IpAddr;
 use core::time::Duration;
+use keepair_wire::info::RunId;
 use keepair_wire::peer::{Cause, Phase as Mark, Report, State};
 
 /// Rounds of duplicate-address probes before a first claim, and the wait after each.
@@ -29,6 +30,8 @@ const TOLD_WITHIN: Duration = Duration::from_millis(20);
 /// After a failed attempt, and after an address was found in use.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 const IN_USE_FOR: Duration = Duration::from_secs(5);
+/// What INFO said longer ago is looked at once more before it is built upon.
+const LOOK_HOLDS_FOR: Duration = Duration::from_millis(20);
 
 /// The steps, each with what it waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +51,9 @@ enum Step {
     Fencing,
     /// For the kernel to accept the addresses.
     Claiming,
+    /// For INFO to say that Redis is what it was: the kernel, or this daemon, took its time. Then on to
+    /// the addresses, or to what follows them.
+    Confirming { info: u64, claimed: bool },
 }
 
 /// A takeover under way.
@@ -62,12 +68,15 @@ pub(super) struct Takeover {
     void_at: Option<Time>,
     /// Until when the kernel was asked to serve the addresses; a claim is void after that.
     fence_until: Time,
+    /// When the last INFO was asked for, and the Redis that was found to be a primary.
+    looked_at: Time,
+    verified: Option<RunId>,
 }
 
 impl Takeover {
     /// The kernel was asked to serve.
     pub(super) fn may_be_open(&self) -> bool {
-        matches!(self.step, Step::Fencing | Step::Claiming)
+        matches!(self.step, Step::Fencing | Step::Claiming | Step::Confirming { .. })
     }
 
     /// For people.
@@ -80,6 +89,7 @@ impl Takeover {
             Step::Verifying { .. } => "verifying",
             Step::Fencing => "opening the fence",
             Step::Claiming => "claiming",
+            Step::Confirming { .. } => "looking at Redis again",
         }
     }
 }
@@ -163,6 +173,8 @@ impl Node {
             began_at: now,
             void_at: None,
             fence_until: now,
+            looked_at: now,
+            verified: None,
         };
         self.enter(Phase::TakingOver(takeover), format!("taking over: {cause}"), out);
         if self.right_end(now).is_none() {
@@ -222,7 +234,7 @@ impl Node {
             self.promote(now, out);
             return;
         }
-        let info = self.monitor.demand_info(out);
+        let info = self.look(now, out);
         if self.monitor.is_primary() {
             let until = now + self.config.timing.promote_timeout;
             self.step(Step::Verifying { until, info }, until);
@@ -230,6 +242,14 @@ impl Node {
             let until = now + self.config.timing.drain_timeout;
             self.step(Step::Draining { until, info, last: None, since: now }, until);
         }
+    }
+
+    /// Asks for INFO; the number of the answer.
+    fn look(&mut self, now: Time, out: &mut Actions) -> u64 {
+        if let Phase::TakingOver(takeover) = &mut self.phase {
+            takeover.looked_at = now;
+        }
+        self.monitor.demand_info(out)
     }
 
     fn step(&mut self, step: Step, deadline: Time) {
@@ -264,7 +284,7 @@ impl Node {
             }
             Step::Draining { until, .. } if now >= until => self.promote(now, out),
             Step::Draining { until, last, since, .. } => {
-                let info = self.monitor.demand_info(out);
+                let info = self.look(now, out);
                 self.step(Step::Draining { until, info, last, since }, until);
             }
             Step::Promoting => {
@@ -274,22 +294,27 @@ impl Node {
                 self.takeover_failed(now, "Redis did not become a primary".to_string(), out);
             }
             Step::Verifying { until, .. } => {
-                let info = self.monitor.demand_info(out);
+                let info = self.look(now, out);
                 self.step(Step::Verifying { until, info }, until);
             }
             Step::Fencing | Step::Claiming => {
                 self.takeover_failed(now, "the kernel did not answer".to_string(), out);
+            }
+            Step::Confirming { .. } => {
+                self.takeover_failed(now, "Redis did not answer INFO".to_string(), out);
             }
         }
     }
 
     /// A fresh INFO came in while taking over.
     pub(super) fn takeover_info(&mut self, now: Time, out: &mut Actions) {
-        let Phase::TakingOver(Takeover { step, .. }) = self.phase else {
+        let Phase::TakingOver(Takeover { step, verified, .. }) = self.phase else {
             return;
         };
         match step {
-            Step::Draining { info, .. } | Step::Verifying { info, .. }
+            Step::Draining { info, .. }
+            | Step::Verifying { info, .. }
+            | Step::Confirming { info, .. }
                 if self.monitor.info_answered < info => {}
             Step::Draining { .. } | Step::Verifying { .. } if self.monitor.is_primary() => {
                 self.mark(now, Mark::Promote);
@@ -325,6 +350,16 @@ impl Node {
                 }
             }
             Step::Verifying { .. } => self.step(step, now + DRAIN_LOOK),
+            Step::Confirming { claimed, .. } => {
+                let info = self.monitor.info.as_ref();
+                let same = self.monitor.is_primary() && info.and_then(|i| i.run_id) == verified;
+                if same {
+                    self.go_on(now, claimed, out);
+                } else {
+                    let other = "Redis is not the one that was promoted: it was restarted, or made a replica";
+                    self.takeover_failed(now, other.to_string(), out);
+                }
+            }
             _ => {}
         }
     }
@@ -359,7 +394,7 @@ impl Node {
         }
         match result {
             Ok(()) => {
-                let info = self.monitor.demand_info(out);
+                let info = self.look(now, out);
                 let until = now + self.config.timing.promote_timeout;
                 self.step(Step::Verifying { until, info }, until);
             }
@@ -421,6 +456,8 @@ impl Node {
             began_at: now,
             void_at: None,
             fence_until: now,
+            looked_at: now,
+            verified: None,
         };
         self.enter(Phase::TakingOver(takeover), self.reason.clone(), out);
         self.ask_fence(now, Action::RenewFence, out);
@@ -428,6 +465,7 @@ impl Node {
 
     fn ask_fence(&mut self, now: Time, ask: fn(Time) -> Action, out: &mut Actions) {
         let deadline = now + self.config.timing.promote_timeout;
+        let run_id = self.monitor.info.as_ref().and_then(|info| info.run_id);
         let Some(fence_until) = self.right_end(now) else {
             // The votes ran out while Redis took its time.
             self.step(Step::Voting { promoted: true }, now + self.ask_again_after());
@@ -439,6 +477,7 @@ impl Node {
             takeover.step = Step::Fencing;
             takeover.deadline = deadline;
             takeover.fence_until = fence_until;
+            takeover.verified = run_id;
         }
         out.push(ask(fence_until));
     }
@@ -452,23 +491,43 @@ impl Node {
         out: &mut Actions,
     ) {
         let step = match &mut self.phase {
-            Phase::TakingOver(takeover) if now > takeover.fence_until => {
-                let late = "the kernel's right ran out before the address was claimed";
-                self.takeover_failed(now, late.to_string(), out);
-                return;
-            }
             Phase::TakingOver(takeover) => takeover.step,
             Phase::Active(_) => return self.active_step_done(now, done, result, out),
             _ => return,
         };
         match (step, done, result) {
             (Step::Fencing, Done::OpenFence | Done::RenewFence, Ok(())) => {
-                self.step(Step::Claiming, now + self.config.timing.promote_timeout);
-                out.push(Action::AddVips);
+                self.confirm(now, false, out);
             }
-            (Step::Claiming, Done::AddVips, Ok(())) => self.become_active(now, out),
+            (Step::Claiming, Done::AddVips, Ok(())) => self.confirm(now, true, out),
             (_, _, Err(refused)) => self.takeover_failed(now, refused.to_string(), out),
             _ => {}
+        }
+    }
+
+    /// The kernel did its part. While it did, or while this daemon did not run, Redis may have been
+    /// restarted without its data: nobody may be sent to it, and the peer must not follow it.
+    fn confirm(&mut self, now: Time, claimed: bool, out: &mut Actions) {
+        let Phase::TakingOver(takeover) = &self.phase else { return };
+        if now.since(takeover.looked_at) <= LOOK_HOLDS_FOR {
+            self.go_on(now, claimed, out);
+            return;
+        }
+        let info = self.look(now, out);
+        let until = now + self.config.timing.promote_timeout;
+        self.step(Step::Confirming { info, claimed }, until);
+    }
+
+    fn go_on(&mut self, now: Time, claimed: bool, out: &mut Actions) {
+        let Phase::TakingOver(takeover) = &self.phase else { return };
+        if now > takeover.fence_until {
+            let late = "the kernel's right ran out before the address was claimed";
+            self.takeover_failed(now, late.to_string(), out);
+        } else if claimed {
+            self.become_active(now, out);
+        } else {
+            self.step(Step::Claiming, now + self.config.timing.promote_timeout);
+            out.push(Action::AddVips);
         }
     }
 
@@ -544,7 +603,7 @@ impl Node {
     pub(super) fn takeover_failed(&mut self, now: Time, reason: String, out: &mut Actions) {
         self.unheard_right = match &self.phase {
             Phase::TakingOver(Takeover {
-                step: Step::Fencing | Step::Claiming,
+                step: Step::Fencing | Step::Claiming | Step::Confirming { .. },
                 fence_until,
                 ..
             }) => Some(*fence_until),

@@ -130,7 +130,13 @@ impl Ledger {
 
     fn acknowledged(&mut self, world: &World, host: HostId, write: WriteId) {
         self.due.insert(write);
-        self.known_run[host] = world.hosts[host].redis.run;
+        let run = world.hosts[host].redis.run;
+        let unshut = world.overlapping() && !guarded(world, host) && run != self.known_run[host];
+        if unshut {
+            self.disputed[host].insert(write);
+        } else {
+            self.known_run[host] = run;
+        }
         let other = &world.hosts[host.peer()].redis;
         if other.link_is_up() {
             self.known_run[host.peer()] = other.run;

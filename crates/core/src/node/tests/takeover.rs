@@ -494,3 +494,43 @@ fn sim_finding_2301_an_old_leave_says_no_farewell_when_the_peer_has_had_the_addr
     assert!(done.contains(&"CloseFence { and_source: false }".to_string()), "{done:?}");
     assert!(!done.contains(&"advert 0".to_string()), "{done:?}");
 }
+
+#[test]
+fn sim_finding_15245_redis_is_looked_at_again_when_a_step_took_long() {
+    let reply = |query, reply| Input::Redis(RedisInput::Reply(query, reply));
+    let info = |id| reply(Query::Info, Reply::Info(Box::new(primary(id))));
+    let done = |done| Input::ActionDone(done, Ok(()));
+    // Each step's milliseconds, and which Redis is there afterwards.
+    for (fence_ms, fence_run, claim_ms, claim_run, wanted) in [
+        (19, 7, 0, 7, State::Active),
+        (30, 7, 0, 7, State::Active),
+        (30, 9, 0, 9, State::Unfit),
+        (0, 7, 30, 7, State::Active),
+        (0, 7, 30, 9, State::Unfit),
+        (30, 7, 30, 9, State::Unfit),
+    ] {
+        let mut bench = standby();
+        bench.farewell();
+        let mut closed = replica(7);
+        closed.master_link_status = Some(LinkStatus::Down);
+        bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(closed))));
+        bench.redis(RedisInput::Reply(Query::Promote, Reply::Ok));
+        let mut now = bench.now;
+        let mut feed = |after_ms, input| {
+            now = now + Duration::from_millis(after_ms);
+            let mut out = Actions::new();
+            bench.node.handle(now, input, &mut out);
+            let asked = out.contains(&Action::AskRedis(Query::Info));
+            (asked, bench.node.state())
+        };
+        feed(0, info(7));
+        if feed(fence_ms, done(Done::OpenFence)).0 {
+            feed(0, info(fence_run));
+        }
+        if feed(claim_ms, done(Done::AddVips)) == (true, State::TakingOver) {
+            feed(0, info(claim_run));
+        }
+        let case = (fence_ms, fence_run, claim_ms, claim_run);
+        assert_eq!(bench.node.state(), wanted, "{case:?}: {}", bench.node.reason);
+    }
+}
