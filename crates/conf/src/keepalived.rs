@@ -42,7 +42,7 @@ pub use keywords::man::keywords_man;
 pub use machine::{Account, Entry, Inspection, Machine, Unreadable};
 pub use native::native;
 pub use place::{Place, Placed, Sources};
-pub use router::{not_built, router};
+pub use router::router;
 
 /// How to read.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]

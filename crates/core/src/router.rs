@@ -21,6 +21,7 @@ pub mod status;
 
 mod active;
 mod group;
+mod hmac;
 mod instance;
 mod receive;
 mod reload;
@@ -235,7 +236,7 @@ impl Router {
         for i in self.all() {
             let was = self.instances[i].state;
             if was == State::Active {
-                self.leave(i, 1, out);
+                self.leave(now, i, 1, out);
             }
             self.instances[i].clear_timers();
             self.enter(now, i, State::Initialize, "stopped", out);

@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use keepair_wire::ip::parse_ipv4;
 use keepair_wire::vrrp::{
-    Advert, ChecksumForm, GROUP_V4, MAX_ADVERT_INT_CS, PROTOCOL, ParseError, parse,
+    Advert, ChecksumForm, GROUP_V4, MAX_ADVERT_INT_CS, PROTOCOL, ParseError, hmac, parse,
+    parse_signed,
 };
 
 use crate::checksum::{checksum, pseudo, seal};
@@ -56,6 +57,7 @@ fn receive(message: &[u8], src: IpAddr, dst: IpAddr, form: Option<ChecksumForm>)
         let covered = need.min(message.len());
         seal(&mut message[..covered], CHECKSUM_AT, &in_front(form, src, dst, covered));
     }
+    signature(&message, src, dst);
     let parsed = parse(&message, src, dst);
     match &parsed {
         Ok((advert, form)) => {
@@ -78,6 +80,29 @@ fn receive(message: &[u8], src: IpAddr, dst: IpAddr, form: Option<ChecksumForm>)
             }
         }
         Err(ParseError::MixedFamilies) => panic!("{src} and {dst} are of one family"),
+    }
+}
+
+/// What may be a trailer of `auth_hmac` behind the message, and what is one.
+fn signature(message: &[u8], src: IpAddr, dst: IpAddr) {
+    const KEY: [u8; 32] = [7; 32];
+    let known = hmac::parse(message);
+    assert!(known.is_none() || message.len() >= hmac::LEN);
+    assert!(!hmac::verify(message, src, &KEY), "nobody has signed it");
+    let _ = parse_signed(message, src, dst);
+    let trailer =
+        hmac::Trailer { key_id: 7, sequence: hmac::Sequence(known.map_or(1, |it| it.sequence.0)) };
+    let mut signed = message.to_vec();
+    hmac::sign(&mut signed, trailer, src, dst, &KEY);
+    assert_eq!(signed.len(), message.len() + hmac::LEN);
+    assert_eq!(hmac::parse(&signed), Some(trailer));
+    assert_eq!(hmac::verify(&signed, src, &KEY), message.len() >= 8);
+    let need =
+        8 + message.get(3).map_or(0, |n| usize::from(*n)) * if src.is_ipv4() { 4 } else { 16 };
+    if message.len() == need && parse(message, src, dst).is_ok() {
+        // Over IPv4 the trailer is behind the checksum, over IPv6 it was made anew.
+        let fields = |result: Result<(Advert, ChecksumForm), ParseError>| result.map(|it| it.0);
+        assert_eq!(fields(parse_signed(&signed, src, dst)), fields(parse(message, src, dst)));
     }
 }
 

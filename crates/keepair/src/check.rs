@@ -139,10 +139,6 @@ fn keepalived(path: &Path, config_id: Option<&str>) -> anyhow::Result<Configurat
     if let Some(pair) = keepalived::native(&file, &sources) {
         return Ok(Configuration::Pair(Box::new(pair.map_err(refused)?)));
     }
-    let missing = keepalived::not_built(&file, &sources);
-    if !missing.is_empty() {
-        bail!(refused(missing));
-    }
     let config = keepalived::router(&file, &sources, &ThisMachine, machine::since_boot());
     let config = config.map_err(refused)?;
     Ok(Configuration::Router(Box::new(Router { file, config })))

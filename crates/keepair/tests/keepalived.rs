@@ -69,16 +69,40 @@ fn mistakes_of_a_keepalived_conf_have_places_and_keepalived_s_status() {
 }
 
 #[test]
-fn signatures_are_refused_before_anything_runs() {
+fn keys_of_signatures_are_checked_and_not_shown() {
     let dir = Dir::new();
-    let text = "vrrp_instance VI_1 {\n  interface eth0\n  virtual_router_id 7\n  virtual_ipaddress {\n\
-                10.0.0.1\n  }\n  auth_hmac {\n    key 1 abcdefghijklmnopqrstuvwxyzabcdef\n    \
-                active_key 1\n  }\n}\n";
-    let file = dir.write("keepalived.conf", text);
-    let out = keepair(&["check", file.to_str().unwrap()]);
-    says(&stderr(&out), &["keepalived.conf:7:3", "`auth_hmac` is refused", "1 mistake"]);
-    assert!(!stderr(&out).contains("abcdefgh"), "{}", stderr(&out));
-    assert_eq!(out.status.code(), Some(5));
+    let check = |lines: &str| {
+        let text = format!(
+            "vrrp_instance VI_1 {{\n  interface eth0\n  virtual_router_id 7\n  virtual_ipaddress {{\n\
+             10.0.0.1\n  }}\n{lines}}}\n"
+        );
+        let file = dir.write("keepalived.conf", &text);
+        let out = keepair(&["check", file.to_str().unwrap()]);
+        let shown = format!("{}{}", stderr(&out), String::from_utf8_lossy(&out.stdout));
+        assert!(!shown.contains("abcdefgh"), "{shown}");
+        (out.status.code(), shown)
+    };
+    let key = "abcdefghijklmnopqrstuvwxyzabcdef";
+    let block = |more: &str| format!("  auth_hmac {{\n    key 1 {key}\n{more}  }}\n");
+    assert_eq!(check(&block("    active_key 1\n")).0, Some(0));
+    for (lines, what) in [
+        (block("    active_key 2\n"), "active_key"),
+        (block("    active_key 1\n    key 2 abcdefgh\n"), "32"),
+        (block("    active_key 1\n    key 2 hex:abcdefghzz\n"), "hexadecimal"),
+        (
+            block("    active_key 1\n    mode permissive\n") + "  strict_mode on\n",
+            "strict mode takes signed adverts only",
+        ),
+        (
+            block("    active_key 1\n")
+                + "  authentication {\n    auth_type PASS\n    auth_pass abcdefgh\n  }\n",
+            "exclude each other",
+        ),
+    ] {
+        let (code, shown) = check(&lines);
+        says(&shown, &[what]);
+        assert_eq!(code, Some(5), "{shown}");
+    }
 }
 
 #[test]

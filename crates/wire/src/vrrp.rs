@@ -14,6 +14,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::checksum::{self, Sum};
 
+pub mod hmac;
 pub mod v2;
 
 /// IP protocol number.
@@ -118,6 +119,28 @@ pub fn parse(
     src: IpAddr,
     dst: IpAddr,
 ) -> Result<(Advert, ChecksumForm), ParseError> {
+    parse_before(message, 0, src, dst)
+}
+
+/// Parses a message with a trailer of [`hmac`] behind it, which is not looked at. Over IPv6 the
+/// checksum covers it.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_signed(
+    message: &[u8],
+    src: IpAddr,
+    dst: IpAddr,
+) -> Result<(Advert, ChecksumForm), ParseError> {
+    parse_before(message, hmac::LEN, src, dst)
+}
+
+fn parse_before(
+    message: &[u8],
+    trailer_len: usize,
+    src: IpAddr,
+    dst: IpAddr,
+) -> Result<(Advert, ChecksumForm), ParseError> {
     if src.is_ipv4() != dst.is_ipv4() {
         return Err(ParseError::MixedFamilies);
     }
@@ -148,11 +171,15 @@ pub fn parse(
     //# It MUST verify that the received packet contains the complete VRRP packet (including fixed
     //# fields and the IPvX address).
     let address_len = if src.is_ipv4() { 4 } else { 16 };
-    let need = HEADER_LEN + usize::from(count) * address_len;
-    let message = message.get(..need).ok_or(truncated(need))?;
+    let end = HEADER_LEN + usize::from(count) * address_len;
+    let need = end + trailer_len;
+    let whole = message.get(..need).ok_or(truncated(need))?;
+    let message = whole.get(..end).unwrap_or_default();
     //= https://www.rfc-editor.org/rfc/rfc9568#section-7.1
     //# It MUST verify the VRRP checksum.
-    let form = checksum_form(message, src, dst).ok_or(ParseError::Checksum)?;
+    // Over IPv6 it is the kernel's, which knows no trailers.
+    let covered = if src.is_ipv4() { message } else { whole };
+    let form = checksum_form(covered, src, dst).ok_or(ParseError::Checksum)?;
 
     let list = message.get(HEADER_LEN..).unwrap_or_default();
     let addresses = if src.is_ipv4() {

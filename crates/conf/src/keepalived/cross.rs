@@ -8,7 +8,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use super::effective::{Family, OWNER};
-use super::file::{Address, File, Globals, Instance, State};
+use super::file::{Address, File, Globals, HmacMode, Instance, State};
 use super::found::{Found, Kind};
 use super::machine::Machine;
 use super::place::{Place, Placed};
@@ -231,6 +231,16 @@ impl Check<'_> {
             );
             let note = (password.place, "the other one");
             self.found.with(Kind::Error, hmac.place, fault, note);
+        }
+        if let Some(mode) = it.hmac.as_ref().and_then(|hmac| hmac.mode.as_ref())
+            && mode.value != HmacMode::Enforce
+            && it.is_strict(self.globals)
+        {
+            let fault = Fault::new(
+                "strict mode takes signed adverts only",
+                "write `mode enforce`, or `strict_mode off` until both machines sign",
+            );
+            self.found.error(mode.place, fault);
         }
         if let Some(hmac) = &it.hmac
             && hmac.monotonic.as_ref().is_some_and(|monotonic| monotonic.value)

@@ -164,8 +164,6 @@ pub(crate) enum Support {
     NoEffect(&'static str),
     /// It is an error, for this reason: without it the machine would not do what was asked for.
     Refused(&'static str),
-    /// It is read and checked, and then an error, for it is not built yet.
-    NotBuilt(&'static str),
 }
 
 /// One word in one block.

@@ -168,7 +168,7 @@ impl<'a> Reader<'a> {
             };
             let entry = Entry { keyword, node, at };
             match keyword.support {
-                Support::Full | Support::Own | Support::NotBuilt(_) => {}
+                Support::Full | Support::Own => {}
                 Support::Old(new) => {
                     let fault = Fault::new(
                         format!("`{}` is an old word", entry.name()),

@@ -51,18 +51,6 @@ pub fn router(
     Err(diagnostics.collect())
 }
 
-/// What a file asks for, is read without a complaint, and is not built yet: nobody is to run without it
-/// unawares.
-pub fn not_built(file: &File, sources: &Sources) -> Vec<Diagnostic> {
-    let signed = file.instances.iter().filter_map(|it| it.hmac.as_ref());
-    let refused = signed.map(|hmac| {
-        let hint = "use version 2 with `authentication`, or none: take the block out".to_owned();
-        let message = "`auth_hmac` is refused: signatures are not built yet".to_owned();
-        sources.diagnostic(Severity::Error, hmac.place, message, Some(hint))
-    });
-    refused.collect()
-}
-
 struct Builder<'a> {
     file: &'a File,
     machine: &'a dyn Machine,

@@ -8,6 +8,7 @@ use super::Router;
 use super::action::{Action, Actions, What};
 use super::config::{InstanceId, Transport, Version};
 use super::event::{Event, State};
+use super::hmac;
 use super::timer;
 use crate::time::Time;
 use alloc::format;
@@ -43,15 +44,15 @@ impl Router {
     pub(super) fn advertise(&mut self, now: Time, i: usize, out: &mut Actions) {
         let priority = self.instances[i].priority;
         let interval = self.instance_config(i).advert_interval;
-        self.send(i, priority, out);
+        self.send(now, i, priority, out);
         self.instances[i].advert_at = Some(now + interval);
         self.instances[i].advert_sent_at = now;
     }
 
     /// Lets the addresses go, after so many adverts of priority 0.
-    pub(super) fn leave(&mut self, i: usize, farewells: u32, out: &mut Actions) {
+    pub(super) fn leave(&mut self, now: Time, i: usize, farewells: u32, out: &mut Actions) {
         for _ in 0..farewells {
-            self.send(i, 0, out);
+            self.send(now, i, 0, out);
         }
         self.instances[i].clear_timers();
         self.instances[i].counters.release_master += 1;
@@ -179,14 +180,14 @@ impl Router {
         let mut who = vec![first];
         who.extend(self.companions(first).filter(|i| self.instances[*i].state == State::Active));
         for i in &who {
-            self.leave(*i, farewells, out);
+            self.leave(now, *i, farewells, out);
             self.become_backup(now, *i, why, out);
         }
         who
     }
 
     /// Sends an advert: a farewell if the priority is 0.
-    pub(super) fn send(&mut self, i: usize, priority: u8, out: &mut Actions) {
+    pub(super) fn send(&mut self, now: Time, i: usize, priority: u8, out: &mut Actions) {
         let Some(src) = self.source(i) else { return };
         let config = self.instance_config(i);
         let link = &self.links[config.link.0];
@@ -197,8 +198,12 @@ impl Router {
             Transport::Multicast { group } => vec![*group],
             Transport::Unicast { peers, .. } => peers.iter().map(|peer| peer.address).collect(),
         };
+        let trailer = self.next_trailer(i, self.clock.unix(now));
         for dst in group.into_iter().filter(|dst| dst.is_ipv4() == src.is_ipv4()) {
-            let message = self.message(i, priority, src, dst);
+            let mut message = self.message(i, priority, src, dst);
+            if let Some(trailer) = trailer {
+                self.sign(i, &mut message, trailer, src, dst);
+            }
             out.push(Action::Send { instance: InstanceId(i), src, dst, message });
         }
         let counters = &mut self.instances[i].counters;
@@ -259,7 +264,7 @@ impl Router {
             Version::V2 => v2::len(0),
             Version::V3 => vrrp::len(0, v4),
         };
-        let header = IP_HEADER[usize::from(!v4)] + empty;
+        let header = IP_HEADER[usize::from(!v4)] + empty + hmac::trailer_len(config);
         let mtu = usize::try_from(self.links[config.link.0].state.mtu).unwrap_or(usize::MAX);
         // An MTU that is not known limits nothing.
         let room = if mtu == 0 { usize::MAX } else { mtu.saturating_sub(header) };

@@ -50,6 +50,8 @@ pub(super) struct Instance {
     pub(super) lower_burst_at: Option<Time>,
     /// IPv4 unicast, version 3: the peer's pseudo-header names the group.
     pub(super) group_checksum: bool,
+    /// `auth_hmac`.
+    pub(super) hmac: super::hmac::Memory,
     /// From whom came the last advert whose addresses were compared.
     pub(super) compared: Option<IpAddr>,
     /// Changes of its addresses that the executor has not answered.
@@ -83,6 +85,7 @@ impl Instance {
             refresh_at: None,
             lower_burst_at: None,
             group_checksum: config.old_unicast_checksum == Some(true),
+            hmac: super::hmac::Memory::default(),
             compared: None,
             unanswered: 0,
             owed: None,
@@ -157,7 +160,7 @@ impl Router {
     fn fail(&mut self, now: Time, i: usize, faults: &BTreeSet<Cause>, out: &mut Actions) {
         if self.instances[i].state == State::Active {
             // keepalived says it twice. One of two may get lost.
-            self.leave(i, 2, out);
+            self.leave(now, i, 2, out);
         }
         self.instances[i].clear_timers();
         let causes: Vec<String> = faults.iter().map(|cause| self.describe(*cause)).collect();
@@ -323,7 +326,6 @@ impl Router {
         match cause {
             Cause::NoSource => "no address to send from".into(),
             Cause::NoPeer => "no peer to send to".into(),
-            Cause::Hmac => "auth_hmac is not supported".into(),
             Cause::SourceGone => "the address to send from is not this machine's".into(),
             Cause::Link(id) => format!("interface {}", config.links[id.0].name),
             Cause::Script(id) => format!("script {}", config.scripts[id.0].name),

@@ -8,6 +8,7 @@ use super::Router;
 use super::action::{Action, Actions, What};
 use super::config::{InstanceId, LinkId, Transport, Version};
 use super::event::{Event, State};
+use super::hmac::Signed;
 use super::timer::OWNER;
 use crate::time::Time;
 use alloc::collections::BTreeSet;
@@ -17,7 +18,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::IpAddr;
 use core::time::Duration;
-use keepair_wire::vrrp::{self, ChecksumForm, ParseError, v2};
+use keepair_wire::vrrp::{self, ChecksumForm, ParseError, hmac, v2};
 
 /// The TTL or hop limit that proves that no router was between.
 const TTL: u8 = 255;
@@ -26,11 +27,13 @@ const PADDING: usize = 3;
 
 /// Kinds of problems, for [`Router::problem`].
 mod kind {
-    /// To 15: reasons to drop.
-    pub(super) const INTERVAL: u32 = 16;
-    pub(super) const ADDRESSES: u32 = 17;
-    pub(super) const LOWER: u32 = 18;
-    pub(super) const OWNERS: u32 = 19;
+    /// To 23: reasons to drop. There are 32.
+    pub(super) const INTERVAL: u32 = 24;
+    pub(super) const ADDRESSES: u32 = 25;
+    pub(super) const LOWER: u32 = 26;
+    pub(super) const OWNERS: u32 = 27;
+    pub(super) const UNSIGNED: u32 = 28;
+    pub(super) const SKEW: u32 = 29;
 }
 
 /// A message as it came in.
@@ -70,6 +73,18 @@ pub(super) enum Drop {
     Interval(u8),
     /// An owner does not listen.
     OwnerIgnores,
+    /// Not signed, and it must be.
+    Unsigned,
+    /// What is behind it is no signature that is known.
+    Signature,
+    /// Signed so many seconds ago by our clock: more than the window. Negative: in the future.
+    Stale(i32),
+    /// Signed with a key of this number, which is not configured.
+    UnknownKey(u8),
+    /// Whoever signed it has another key, or is another machine, or it was changed.
+    SignatureWrong,
+    /// It is not newer than one that was heard.
+    Replayed,
 }
 
 impl Drop {
@@ -88,6 +103,12 @@ impl Drop {
             Drop::AuthFailure => 9,
             Drop::Interval(_) => 10,
             Drop::OwnerIgnores => 11,
+            Drop::Unsigned => 12,
+            Drop::Signature => 13,
+            Drop::Stale(_) => 14,
+            Drop::UnknownKey(_) => 15,
+            Drop::SignatureWrong => 16,
+            Drop::Replayed => 17,
         }
     }
 }
@@ -111,6 +132,20 @@ impl fmt::Display for Drop {
                 write!(f, "advertisement interval of {seconds} s is not the configured one")
             }
             Drop::OwnerIgnores => write!(f, "an owner of the addresses does not listen"),
+            Drop::Unsigned => write!(f, "it is not signed"),
+            Drop::Signature => write!(f, "its signature is of an unknown kind"),
+            Drop::Stale(age_s @ 0..) => {
+                write!(f, "it was signed {age_s} s ago: it is old, or a clock is wrong")
+            }
+            Drop::Stale(age_s) => {
+                let ahead_s = age_s.unsigned_abs();
+                write!(f, "it was signed {ahead_s} s ahead of this machine's clock")
+            }
+            Drop::UnknownKey(id) => {
+                write!(f, "it is signed with key {id}, which is not known here")
+            }
+            Drop::SignatureWrong => write!(f, "its signature is wrong"),
+            Drop::Replayed => write!(f, "it is a repetition of an older advert"),
         }
     }
 }
@@ -125,6 +160,7 @@ struct Heard {
     addresses: Vec<IpAddr>,
     /// The pseudo-header of its checksum names the group, though it came by unicast.
     group_checksum: bool,
+    signed: Option<Signed>,
 }
 
 impl Router {
@@ -144,7 +180,7 @@ impl Router {
             return;
         };
         self.instances[i].counters.advert_rcvd += 1;
-        let heard = match self.check(i, packet) {
+        let heard = match self.check(now, i, packet) {
             Ok(heard) => heard,
             Err(drop) => {
                 self.count(i, drop);
@@ -155,6 +191,7 @@ impl Router {
                 return;
             }
         };
+        self.signature_believed(i, &heard, out);
         self.compare_addresses(i, &heard, out);
         if heard.priority == 0 {
             self.instances[i].counters.pri_zero_rcvd += 1;
@@ -191,7 +228,7 @@ impl Router {
     }
 
     /// Whether it may be believed.
-    fn check(&self, i: usize, packet: &Packet<'_>) -> Result<Heard, Drop> {
+    fn check(&self, now: Time, i: usize, packet: &Packet<'_>) -> Result<Heard, Drop> {
         let config = self.instance_config(i);
         if config.owner_ignore_adverts && self.instances[i].base == OWNER {
             return Err(Drop::OwnerIgnores);
@@ -202,8 +239,8 @@ impl Router {
         self.check_source(i, packet)?;
         let version = vrrp::version(packet.message).unwrap_or_default();
         match (config.version, version) {
-            (Version::V2, 2) => self.check_v2(i, packet),
-            (Version::V3, 3) => self.check_v3(i, packet),
+            (Version::V2, 2) => self.check_v2(now, i, packet),
+            (Version::V3, 3) => self.check_v3(now, i, packet),
             _ => Err(Drop::Version(version)),
         }
     }
@@ -231,10 +268,10 @@ impl Router {
         }
     }
 
-    fn check_v2(&self, i: usize, packet: &Packet<'_>) -> Result<Heard, Drop> {
+    fn check_v2(&self, now: Time, i: usize, packet: &Packet<'_>) -> Result<Heard, Drop> {
         let config = self.instance_config(i);
         let advert = v2::parse(packet.message).map_err(Drop::Malformed)?;
-        check_len(packet.message.len(), v2::len(advert.addresses.len()))?;
+        let signed = self.check_end(now, i, packet, v2::len(advert.addresses.len()))?;
         match (advert.auth_type, config.password) {
             (v2::AUTH_NONE, None) => {}
             (v2::AUTH_PASSWORD, Some(password)) if password.0 == advert.auth_data => {}
@@ -255,14 +292,20 @@ impl Router {
             interval: None,
             addresses: advert.addresses.into_iter().map(IpAddr::V4).collect(),
             group_checksum: false,
+            signed,
         })
     }
 
-    fn check_v3(&self, i: usize, packet: &Packet<'_>) -> Result<Heard, Drop> {
-        let (advert, form) =
-            vrrp::parse(packet.message, packet.src, packet.dst).map_err(Drop::Malformed)?;
+    fn check_v3(&self, now: Time, i: usize, packet: &Packet<'_>) -> Result<Heard, Drop> {
         let v4 = packet.src.is_ipv4();
-        check_len(packet.message.len(), vrrp::len(advert.addresses.len(), v4))?;
+        let count = packet.message.get(3).copied().unwrap_or_default();
+        let len = vrrp::len(usize::from(count), v4);
+        let is_signed =
+            self.instance_config(i).hmac.is_some() && packet.message.len() == len + hmac::LEN;
+        let parse = if is_signed { vrrp::parse_signed } else { vrrp::parse };
+        let (advert, form) =
+            parse(packet.message, packet.src, packet.dst).map_err(Drop::Malformed)?;
+        let signed = self.check_end(now, i, packet, len)?;
         if advert.max_advert_int_cs == 0 {
             // Whoever learned it would wait for nothing and never rest.
             return Err(Drop::Interval(0));
@@ -274,7 +317,44 @@ impl Router {
             interval: Some(Duration::from_millis(u64::from(advert.max_advert_int_cs) * 10)),
             addresses: advert.addresses,
             group_checksum: unicast && form == ChecksumForm::GroupPseudoHeader,
+            signed,
         })
+    }
+
+    /// What is behind a message of so many bytes: nothing, padding, or a signature.
+    fn check_end(
+        &self,
+        now: Time,
+        i: usize,
+        packet: &Packet<'_>,
+        len: usize,
+    ) -> Result<Option<Signed>, Drop> {
+        let signed = self.check_signature(i, packet, len, self.clock.unix(now))?;
+        if signed.is_none() {
+            check_len(packet.message.len(), len)?;
+        }
+        Ok(signed)
+    }
+
+    /// An advert was believed, with or without a signature.
+    fn signature_believed(&mut self, i: usize, heard: &Heard, out: &mut Actions) {
+        let config = &self.config.instances[i];
+        let src = heard.src;
+        match heard.signed {
+            Some(Signed { sequence, age_s }) => {
+                self.instances[i].hmac.believe(config, src, sequence);
+                if self.skew_is_near_the_window(i, age_s) {
+                    let apart_s = age_s.unsigned_abs();
+                    let text =
+                        format!("the clocks of this machine and {src} are {apart_s} s apart");
+                    self.problem(i, kind::SKEW, text, out);
+                }
+            }
+            None if config.hmac.is_some() => {
+                self.problem(i, kind::UNSIGNED, format!("adverts of {src} are not signed"), out);
+            }
+            None => {}
+        }
     }
 
     /// The addresses should be ours. If not, two machines are configured differently, which is
@@ -415,8 +495,13 @@ impl Router {
                 &mut counters.packet_len_err
             }
             Drop::AuthTypeInvalid(_) => &mut counters.invalid_authtype,
-            Drop::AuthTypeMismatch(_) => &mut counters.authtype_mismatch,
-            Drop::AuthFailure => &mut counters.auth_failure,
+            Drop::AuthTypeMismatch(_) | Drop::Unsigned => &mut counters.authtype_mismatch,
+            Drop::AuthFailure
+            | Drop::Signature
+            | Drop::Stale(_)
+            | Drop::UnknownKey(_)
+            | Drop::SignatureWrong
+            | Drop::Replayed => &mut counters.auth_failure,
             Drop::Interval(_) => &mut counters.advert_interval_err,
             Drop::Destination(_)
             | Drop::OwnSource

@@ -108,7 +108,7 @@ impl Router {
     /// An instance is not in the new configuration. Its addresses go with [`Action::Adopt`].
     fn delete(&mut self, now: Time, i: usize, out: &mut Actions) {
         if self.instances[i].state == State::Active {
-            self.send(i, 0, out);
+            self.send(now, i, 0, out);
         }
         let faulty = self.instances[i].state == State::Fault;
         self.enter(now, i, State::Initialize, "it is not in the new configuration", out);

@@ -5,6 +5,7 @@ mod active;
 mod bench;
 mod election;
 mod group;
+mod hmac;
 mod random;
 mod receive;
 mod reload;

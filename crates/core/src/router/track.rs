@@ -78,8 +78,6 @@ pub(super) enum Cause {
     NoSource,
     /// Unicast to nobody: it would be Active whatever others do.
     NoPeer,
-    /// Its adverts must be signed, which is not built: it must not run unprotected.
-    Hmac,
     /// The address that adverts should come from is not an address of this machine.
     SourceGone,
     Link(LinkId),
@@ -182,9 +180,6 @@ impl Router {
         }
         if matches!(&config.transport, Transport::Unicast { peers, .. } if peers.is_empty()) {
             verdict.faults.insert(Cause::NoPeer);
-        }
-        if config.hmac.is_some() {
-            verdict.faults.insert(Cause::Hmac);
         }
         match self.links.get(config.link.0).and_then(|link| link.up.value) {
             None => verdict.waiting = true,

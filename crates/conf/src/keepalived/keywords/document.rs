@@ -68,7 +68,7 @@ fn row(out: &mut String, keyword: &Keyword) {
         Support::Old(_) => ("yes", "a warning names the newer word"),
         Support::Reading => ("reading", ""),
         Support::NoEffect(why) => ("no effect", why),
-        Support::Refused(why) | Support::NotBuilt(why) => ("refused", why),
+        Support::Refused(why) => ("refused", why),
     };
     let why = if why.is_empty() { String::new() } else { format!(" {}.", capital(why)) };
     let doc = keyword.doc.replace('|', "\\|");

@@ -2,7 +2,7 @@
 
 use super::Body::{Keywords, Lines};
 use super::Header::Bare;
-use super::Support::{Full, NoEffect, NotBuilt, Old, Own, Refused};
+use super::Support::{Full, NoEffect, Old, Own, Refused};
 use super::Takes::{
     Address, Block, Interface, Nothing, Number, OneOf, OptionalWord, Script, Seconds, Secret,
     Switch, Toml, Word, Words,
@@ -13,10 +13,6 @@ use super::global::{
 use super::trackers::{NO_BFD, TRACK, TRACK_INTERFACE};
 use super::{Keyword, Scope, keywords};
 use crate::keys;
-
-/// Why signatures are refused.
-const HMAC: &str =
-    "signatures are not built yet, and to run without them is not what was asked for";
 
 pub(super) const INSTANCE: &[Keyword] = keywords! { Instance:
     "state" Word("MASTER|BACKUP"), Full, "BACKUP",
@@ -98,7 +94,7 @@ pub(super) const INSTANCE: &[Keyword] = keywords! { Instance:
     "authentication" Block(Bare, Keywords(Scope::Authentication)), Full,
         "auth_type PASS\nauth_pass 1111",
         "The password of version 2.";
-    "auth_hmac" Block(Bare, Keywords(Scope::AuthHmac)), NotBuilt(HMAC),
+    "auth_hmac" Block(Bare, Keywords(Scope::AuthHmac)), Full,
         "key 1 hex:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\nactive_key 1",
         "Signs adverts with shared keys, in either version.";
 
@@ -184,16 +180,16 @@ pub(super) const AUTHENTICATION: &[Keyword] = keywords! { Authentication:
 };
 
 pub(super) const AUTH_HMAC: &[Keyword] = keywords! { AuthHmac:
-    "key" Words("ID hex:DIGITS|file:PATH|TEXT"), NotBuilt(HMAC),
+    "key" Words("ID hex:DIGITS|file:PATH|TEXT"), Full,
         "2 hex:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
         "A key of 32 to 64 bytes and its number, from 1 to 255; there may be several.";
-    "active_key" Number(1, 255), NotBuilt(HMAC), "1",
+    "active_key" Number(1, 255), Full, "1",
         "The number of the key that signs.";
-    "anti_replay" OneOf(&["time", "monotonic"]), NotBuilt(HMAC), "monotonic",
+    "anti_replay" OneOf(&["time", "monotonic"]), Full, "monotonic",
         "What makes a repeated advert old: the clocks, or a count that must grow.";
-    "time_window" Number(1, 300), NotBuilt(HMAC), "5",
+    "time_window" Number(1, 300), Full, "5",
         "Seconds that the clocks may differ.";
-    "mode" OneOf(&["enforce", "permissive", "receive-only"]), NotBuilt(HMAC), "permissive",
+    "mode" OneOf(&["enforce", "permissive", "receive-only"]), Full, "permissive",
         "Whether unsigned adverts are taken, and whether signed ones are sent.";
 };
 

@@ -106,7 +106,7 @@ fn entry(out: &mut String, keyword: &Keyword) {
         Support::Own => "keepalived does not know it.".to_owned(),
         Support::Old(new) => format!("An old word for {new}."),
         Support::NoEffect(why) => format!("It has no effect: {why}."),
-        Support::Refused(why) | Support::NotBuilt(why) => format!("It is refused: {why}."),
+        Support::Refused(why) => format!("It is refused: {why}."),
     };
     line(out, format_args!("{}", text(&why)));
 }

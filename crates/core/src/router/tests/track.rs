@@ -346,26 +346,6 @@ fn secrets_are_not_printed() {
     assert_eq!(printed, "HmacKey { id: 1, .. } Password(..)");
 }
 
-/// Signed adverts are not built: an instance that wants them must not run unprotected.
-#[test]
-fn auth_hmac_is_refused() {
-    let hmac = Hmac {
-        keys: vec![HmacKey { id: 1, value: vec![7; 32] }],
-        active_key: 1,
-        monotonic: false,
-        time_window: SECOND * 5,
-        mode: HmacMode::Permissive,
-    };
-    let it = InstanceConfig { hmac: Some(hmac), ..instance("VI", 51, 100) };
-    let mut world = World::new([config([it])]);
-    world.run(SECOND * 60);
-    assert_eq!(world.state(0, 0), State::Fault);
-    assert_eq!(
-        world.hosts[0].router.status(world.now).instances[0].faults,
-        ["auth_hmac is not supported"]
-    );
-}
-
 #[test]
 fn places_that_do_not_exist_are_ignored() {
     let mut world = World::new([config([instance("VI", 51, 100)])]);
