@@ -132,4 +132,6 @@ pub enum Query {
     PauseWrites(Duration),
     /// `CLIENT UNPAUSE` (Redis 6.2 and later).
     ResumeWrites,
+    /// `CLIENT KILL TYPE replica`: without a replica, Redis adds no pings to its stream.
+    DropReplicas,
 }

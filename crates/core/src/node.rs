@@ -100,6 +100,8 @@ pub struct Node {
     quiet_info: u64,
     /// The disk refused; try again then.
     persist_again_at: Option<Time>,
+    /// The address was left to a peer that may not hear of it: then Redis lets go of its replicas.
+    drop_replicas_at: Option<Time>,
     /// The kernel did not remove the addresses; try again then.
     remove_again_at: Option<Time>,
     /// The kernel was asked to serve the addresses until then, for a claim that failed: no advert has
@@ -178,6 +180,7 @@ impl Node {
             persisted: None,
             quiet_info: 0,
             persist_again_at: None,
+            drop_replicas_at: None,
             remove_again_at: None,
             close_again_at: None,
             unheard_right: None,
@@ -302,6 +305,7 @@ impl Node {
             Phase::Unfit | Phase::Backup => {}
         }
         sooner(self.wanted_until);
+        sooner(self.drop_replicas_at);
         sooner(self.remove_again_at);
         sooner(self.close_again_at);
         at
@@ -317,6 +321,7 @@ impl Node {
         }
         self.advance_leave(now, out);
         self.advance_removal(now, out);
+        self.drop_replicas(now, out);
         self.advance_switchover(now, out);
         match &self.phase {
             Phase::Starting { .. } => self.advance_start(now, out),
@@ -654,7 +659,11 @@ impl Node {
             Query::Promote => self.promoted(now, result, out),
             Query::Follow => self.followed(now, result, out),
             Query::PauseWrites(_) => self.paused(now, result, out),
-            Query::ResumeWrites | Query::Ping | Query::Info | Query::Settings => {}
+            Query::ResumeWrites
+            | Query::DropReplicas
+            | Query::Ping
+            | Query::Info
+            | Query::Settings => {}
         }
     }
 

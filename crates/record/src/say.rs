@@ -175,6 +175,7 @@ fn query(query: Query) -> &'static str {
         Query::Follow => "REPLICAOF the peer",
         Query::PauseWrites(_) => "CLIENT PAUSE WRITE",
         Query::ResumeWrites => "CLIENT UNPAUSE",
+        Query::DropReplicas => "CLIENT KILL TYPE replica",
     }
 }
 
@@ -262,6 +263,7 @@ pub fn name(action: &Action) -> &'static str {
         Action::AskRedis(Query::Follow) => "AskRedis.Follow",
         Action::AskRedis(Query::PauseWrites(_)) => "AskRedis.PauseWrites",
         Action::AskRedis(Query::ResumeWrites) => "AskRedis.ResumeWrites",
+        Action::AskRedis(Query::DropReplicas) => "AskRedis.DropReplicas",
         Action::WatchProcess { .. } => "WatchProcess",
         Action::LookAtProcess => "LookAtProcess",
         Action::Salvage(_) => "Salvage",

@@ -177,6 +177,7 @@ fn query(sum: &mut Sum, query: &Query) {
         Query::Follow => 47 | 5 << 8,
         Query::PauseWrites(length) => 47 | 6 << 8 | (length.as_micros() as u64) << 16,
         Query::ResumeWrites => 47 | 7 << 8,
+        Query::DropReplicas => 47 | 8 << 8,
     });
 }
 

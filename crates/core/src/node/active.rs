@@ -1,7 +1,7 @@
 //! Holding the address: adverts, the kernel's fence, announcements, and every way of leaving.
 
 use super::{Node, Phase};
-use crate::action::{Action, Actions};
+use crate::action::{Action, Actions, Query};
 use crate::config::Config;
 use crate::event::Event;
 use crate::input::{Done, Refused};
@@ -394,10 +394,29 @@ impl Node {
             farewells: 0,
             next_at: None,
         });
+        let unheard = matches!(cause, Cause::VotesMissing | Cause::Stalled);
+        let spans = self.spans();
+        let drained = spans.patience.saturating_sub(spans.life) + self.config.advert_interval;
+        self.drop_replicas_at = unheard.then(|| now + drained);
         self.timers = Timers::default();
         self.report_dirty = true;
         if !matches!(self.phase, Phase::Stopping { .. }) {
             self.rest(now, out);
+        }
+    }
+
+    /// A peer that was cut off has taken over by now, or will not, and has taken out of the connection
+    /// what arrived. Redis does not know that its replica is gone, and would ping it: a tail of
+    /// nothing but pings costs a full synchronisation (Redis 7.0, `replicationCron`).
+    pub(super) fn drop_replicas(&mut self, now: Time, out: &mut Actions) {
+        if self.drop_replicas_at.is_none_or(|at| now < at) {
+            return;
+        }
+        self.drop_replicas_at = None;
+        let unheard = self.peer.fresh(now).is_none() && !self.peer.is_active(now);
+        let left = !matches!(self.phase, Phase::Active(_));
+        if unheard && left && self.monitor.is_primary() && self.monitor.connected() {
+            out.push(Action::AskRedis(Query::DropReplicas));
         }
     }
 

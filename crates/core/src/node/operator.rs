@@ -40,6 +40,7 @@ impl Node {
             }
             self.timers.advert_at = Some(now);
         }
+        self.reload_claim(now, out);
         out.push(Action::Tell(Event::Reloaded));
     }
 

@@ -482,6 +482,20 @@ impl Node {
         out.push(ask(fence_until));
     }
 
+    /// The addresses, or the peer's patience, may be others than those the kernel was asked for: once more,
+    /// and never for longer than before.
+    pub(super) fn reload_claim(&mut self, now: Time, out: &mut Actions) {
+        let until = now + self.fence_life();
+        let deadline = now + self.config.timing.promote_timeout;
+        let Phase::TakingOver(takeover) = &mut self.phase else { return };
+        if takeover.may_be_open() {
+            takeover.step = Step::Fencing;
+            takeover.deadline = deadline;
+            takeover.fence_until = takeover.fence_until.min(until);
+            out.push(Action::OpenFence(takeover.fence_until));
+        }
+    }
+
     /// The kernel answered.
     pub(super) fn claim_step_done(
         &mut self,

@@ -224,6 +224,7 @@ impl Scene<'_> {
             Query::Info,
             Query::PauseWrites(Duration::from_secs(1)),
             Query::ResumeWrites,
+            Query::DropReplicas,
             Query::Ping,
             Query::Settings,
         ];

@@ -69,6 +69,7 @@ impl Exchange {
                 command(&[b"CLIENT", b"PAUSE", span_ms.as_bytes(), b"WRITE"]);
             }
             Query::ResumeWrites => command(&[b"CLIENT", b"UNPAUSE"]),
+            Query::DropReplicas => command(&[b"CLIENT", b"KILL", b"TYPE", b"replica"]),
             Query::Settings => {
                 for name in SETTINGS {
                     command(&[b"CONFIG", b"GET", name.as_bytes()]);

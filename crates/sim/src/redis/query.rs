@@ -39,6 +39,10 @@ impl Redis {
                 self.resume(out);
                 Reply::Ok
             }
+            Query::DropReplicas => {
+                self.drop_replicas(|_| true, out);
+                Reply::Ok
+            }
         }
     }
 

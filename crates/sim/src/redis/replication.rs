@@ -416,15 +416,21 @@ impl Redis {
             self.pinged_at = now;
             self.append(None, PING_LEN, out);
         }
-        let gone: Vec<ConnId> = self
-            .attached
-            .iter()
-            .filter(|attached| silent(Some(attached.heard_at)))
-            .map(|attached| attached.conn)
-            .collect();
-        for conn in gone {
-            out.push(Effect::Send(conn, Stream::Closed));
-            self.attached.retain(|attached| attached.conn != conn);
-        }
+        self.drop_replicas(|attached| silent(Some(attached.heard_at)), out);
+    }
+
+    /// Closes the connections of some replicas.
+    pub(super) fn drop_replicas(
+        &mut self,
+        which: impl Fn(&Attached) -> bool,
+        out: &mut Vec<Effect>,
+    ) {
+        self.attached.retain(|attached| {
+            let gone = which(attached);
+            if gone {
+                out.push(Effect::Send(attached.conn, Stream::Closed));
+            }
+            !gone
+        });
     }
 }

@@ -104,4 +104,13 @@ fn a_right_that_nobody_renews_ends_and_says_so() {
     let place = |word: &str| done.iter().position(|done| done == word);
     let closed = place("CloseFence { and_source: false }").expect("the fence is closed");
     assert!(place("advert 0").expect("a farewell") > closed, "{done:?}");
+
+    // What waits in the kernel for the standby gets the time to arrive; then there are no more pings.
+    let mut asked = 0;
+    for _ in 0..400 {
+        bench.pass(1);
+        asked += bench.take_queries().iter().filter(|one| **one == Query::DropReplicas).count();
+        bench.answer(&primary(7));
+    }
+    assert_eq!(asked, 1);
 }
