@@ -21,12 +21,18 @@ impl Timeline {
         Timeline { cause, marks }
     }
 
-    /// Takes over what the machine that left says of itself.
+    /// Takes over what the machine that left says of itself. What it noticed only after the takeover was
+    /// announced did not set it off: it was stopped or cut off, and finds that it has been succeeded.
     pub fn learn(&mut self, now: Time, leaving: &Leaving) {
         let ago = |us: u32| Time(now.0.saturating_sub(u64::from(us)));
+        let noticed_at = ago(leaving.noticed_ago_us);
+        let announced = |(phase, at): &(Phase, Time)| *phase == Phase::Announce && *at < noticed_at;
+        if self.marks.iter().any(announced) {
+            return;
+        }
         self.cause = leaving.cause;
         if let Some(first) = self.marks.first_mut() {
-            first.1 = first.1.min(ago(leaving.noticed_ago_us));
+            first.1 = first.1.min(noticed_at);
         }
         self.mark(ago(leaving.fenced_ago_us), Phase::Fence);
     }

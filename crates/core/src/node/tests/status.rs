@@ -91,6 +91,43 @@ fn parity_finding_1_the_peers_older_copy_of_a_failover_does_not_replace_our_own(
     assert_eq!(last.phases.last().unwrap().0, keepair_wire::peer::Phase::Rejoin);
 }
 
+/// A standby whose peer falls silent, until it has announced that it took over.
+fn successor_of_a_silent_peer() -> Bench {
+    let mut bench = standby();
+    bench.advert(100);
+    bench.pass_with(370, &replica(7));
+    assert_eq!(bench.node.state(), State::TakingOver);
+    bench.until(State::Active, &primary(7));
+    bench
+}
+
+fn left(cause: Cause, noticed_ago_us: u32, fenced_ago_us: u32) -> Report {
+    let leaving = Some(Leaving { cause, noticed_ago_us, fenced_ago_us });
+    Report { leaving, ..peer_report(State::Backup, false, 3) }
+}
+
+#[test]
+fn a_machine_that_wakes_up_late_does_not_change_the_failover_that_it_slept_through() {
+    for cause in [Cause::Stalled, Cause::Superseded] {
+        let mut bench = successor_of_a_silent_peer();
+        let before = bench.node.status(bench.now).last_failover.unwrap();
+        assert_eq!(before.cause, Cause::PeerSilent);
+        bench.pass_with(4_600, &primary(7));
+        bench.report(left(cause, 900, 0));
+        assert_eq!(bench.node.status(bench.now).last_failover, Some(before));
+    }
+}
+
+#[test]
+fn what_the_peer_noticed_before_it_was_succeeded_is_learned_also_when_it_is_told_late() {
+    let mut bench = successor_of_a_silent_peer();
+    bench.pass_with(500, &primary(7));
+    bench.report(left(Cause::VotesMissing, 600_000, 590_000));
+    let failover = bench.node.status(bench.now).last_failover.unwrap();
+    assert_eq!(failover.cause, Cause::VotesMissing);
+    assert!(failover.phases.iter().any(|(phase, _)| *phase == keepair_wire::peer::Phase::Fence));
+}
+
 #[test]
 fn problems_and_counters_are_shown() {
     let mut bench = active();
