@@ -53,7 +53,7 @@ fn what_both_acknowledged_is_judged_also_where_nobody_breaks_the_tie() {
 fn pings_alone_do_not_cost_a_full_synchronisation() {
     let of = |diverged_bytes| {
         let sides = Some(Acknowledged::default());
-        judge("isolate-quiet", Seen { rejoined: Rejoined::Full, diverged_bytes, sides, ..good(1) })
+        judge("isolate", Seen { rejoined: Rejoined::Full, diverged_bytes, sides, ..good(1) })
     };
     assert_eq!(of(84), ["no full synchronisation where nothing diverged"]);
     assert!(of(85).is_empty());

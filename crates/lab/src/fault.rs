@@ -284,9 +284,11 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         bound: within(400),
         writers: Writers::Elsewhere,
+        resync: Resync::Partial,
+        needs_nft: true,
         ..vote(
             "isolate-quiet",
-            "as isolate; nobody writes there, and its Redis pings each second",
+            "as isolate, just after a ping to the replica; nobody writes there",
             ANY,
             votes::isolate_quiet,
         )
@@ -387,6 +389,7 @@ pub const FAULTS: &[Fault] = &[
 pub const DIRECTED: &[(&str, &[Kind])] = &[
     ("isolate", &[Kind::Gateway]),
     ("isolate", &[Kind::Witness]),
+    ("isolate-quiet", &[Kind::Witness]),
     ("partition", &[Kind::Witness]),
     ("daemon-paused-apart", &[Kind::Witness]),
     ("machine-paused", &[Kind::Witness]),

@@ -13,6 +13,7 @@ pub mod bench;
 pub mod check;
 pub mod cli;
 pub mod client;
+pub mod copy;
 pub mod fault;
 pub mod host;
 pub mod inject;

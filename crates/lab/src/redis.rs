@@ -85,6 +85,14 @@ impl Connection {
         read_value(&mut self.0, 0)
     }
 
+    /// Bytes as they come, those first that were read ahead of a reply; 0 where the server closed.
+    ///
+    /// # Errors
+    /// Where the connection is lost or times out.
+    pub fn read_some(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(into)
+    }
+
     /// `INFO`, all the usual sections.
     ///
     /// # Errors

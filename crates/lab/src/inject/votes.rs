@@ -1,18 +1,21 @@
 //! Faults between the machines and their tie-breaker: cut off, parted, paused, and third parties that go.
 
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 
 use super::{AWAY, REDIS_RESTART, Scene, UNPLUGGED};
-use crate::host::must_signal;
+use crate::copy::{Copy, Sign};
+use crate::host::{PORT, must_signal};
+use crate::namespace::Namespace;
+use crate::network::pipe;
 use crate::third::Kind;
 use crate::unit::Restart;
 
 const PAUSED: Duration = Duration::from_secs(5);
-/// A machine that is cut off serves nothing any more after this time.
-const NOTICED: Duration = Duration::from_millis(600);
 
 /// The switch ignores the primary's machine for a while; its interface keeps its carrier.
 ///
@@ -27,21 +30,56 @@ pub fn isolate(scene: &mut Scene<'_>) -> Result<()> {
     scene.rig.switch.heed(name)
 }
 
-/// The same; once nobody hears it, its Redis pings each second the replica that it still believes in.
+/// The same just after its Redis has pinged its replicas, which it does every other second: it would go
+/// on to ping the one that it still believes in.
 ///
 /// # Errors
-/// Where Redis or `ip` refuses.
+/// Where Redis or `ip` refuses, or it does not ping.
 pub fn isolate_quiet(scene: &mut Scene<'_>) -> Result<()> {
     let name = &scene.primary()?.name.clone();
-    ping_every(scene, "3600")?; // none until the machine has noticed
-    scene.strike(&format!("{name} is cut off from everybody"));
+    ping_every(scene, "2")?;
+    let stream = Copy::attach(scene.primary()?, Sign::Ack)?;
+    stream.wait_for_ping(Duration::from_secs(5))?;
+    // A write executed in the very moment of the cut would be a tail as well, and another fault.
+    let writes = Writes::off(scene)?;
+    std::thread::sleep(Duration::from_millis(3));
+    scene.strike(&format!("{name} has pinged its replica and is cut off from everybody"));
     scene.rig.switch.ignore(name)?;
-    scene.at(NOTICED);
-    ping_every(scene, "1")?;
+    drop(stream); // the connection only: it is no replica that is left to be pinged
+    writes.on()?;
     scene.at(UNPLUGGED);
-    ping_every(scene, "10")?;
     scene.repair(&format!("{name} is heard again"));
-    scene.rig.switch.heed(name)
+    scene.rig.switch.heed(name)?;
+    ping_every(scene, "10")
+}
+
+/// Clients' packets that the primary's host drops, while its replica's arrive.
+struct Writes {
+    host: std::sync::Arc<Namespace>,
+    nft: PathBuf,
+}
+
+impl Writes {
+    fn off(scene: &Scene<'_>) -> Result<Self> {
+        let nft = scene.rig.tools.nft.clone().context("nft is not installed")?;
+        let writes = Self { host: scene.primary()?.namespace(), nft };
+        let (vip, family) = (scene.rig.vip, if scene.rig.plan.ipv6 { "ip6" } else { "ip" });
+        writes.nft(format!(
+            "table inet lab_quiet {{\n  chain input {{\n\
+             type filter hook input priority -400;\n\
+             {family} daddr {vip} tcp dport {PORT} drop;\n  }}\n}}\n"
+        ))?;
+        Ok(writes)
+    }
+
+    fn on(self) -> Result<()> {
+        self.nft("delete table inet lab_quiet\n".to_owned())
+    }
+
+    fn nft(&self, rules: String) -> Result<()> {
+        let nft = self.nft.clone();
+        self.host.run(move || pipe(Command::new(nft).args(["-f", "-"]), &rules))?
+    }
 }
 
 fn ping_every(scene: &Scene<'_>, seconds: &str) -> Result<()> {
