@@ -105,11 +105,17 @@ enum Mode {
         without_keepair: bool,
     },
     /// Kill the primary's Redis under load and count the acknowledged writes that are lost, under
-    /// keepair and under keepalived and scripts
+    /// keepair, with a copy of its stream beside it, and under keepalived and scripts
     CrashUnderLoad {
         /// How many crashes each
         #[arg(long, default_value_t = 5)]
         runs: usize,
+        /// How many crashes each where the link between the machines is slower than the load
+        #[arg(long, default_value_t = 5)]
+        slow_runs: usize,
+        /// How often it is measured what the copy costs
+        #[arg(long, default_value_t = 5)]
+        cost_runs: usize,
         /// How many writes a second the clients send
         #[arg(long, default_value_t = 50_000)]
         rate: u64,
@@ -244,9 +250,18 @@ fn start(cli: Cli) -> Result<u8> {
             let with = (&programs, tools.redis.as_path());
             interop::example::run(&dir, kinds, &scratch, with)?
         }
-        Mode::CrashUnderLoad { runs, rate, without_keepalived, dir, json } => {
+        Mode::CrashUnderLoad {
+            runs,
+            slow_runs,
+            cost_runs,
+            rate,
+            without_keepalived,
+            dir,
+            json,
+        } => {
             let programs = Programs::find(&tools)?;
-            let measure = Measure { runs, rate, ours_only: without_keepalived };
+            let ours_only = without_keepalived;
+            let measure = Measure { runs, slow_runs, cost_runs, rate, ours_only };
             let (ok, mut found) = loaded::run(measure, plan, &dir, &scratch, (&tools, &programs))?;
             if let (Some(file), Some(all)) = (json, found.as_object_mut()) {
                 all.extend(bench::machine(&tools));

@@ -14,6 +14,7 @@ pub mod check;
 pub mod cli;
 pub mod client;
 pub mod copy;
+pub mod copy_cost;
 pub mod fault;
 pub mod host;
 pub mod inject;

@@ -3,17 +3,25 @@
 //!
 //! Redis answers its clients before or after it passes a write on, as it happens; what it had answered
 //! and not passed on when it died is lost whoever manages the pair. The same is done to a pair
-//! kept by keepalived and scripts, for comparison.
+//! kept by keepalived and scripts, for comparison. And the same again where the machines are
+//! connected by a link that carries less than is written.
+//!
+//! Beside keepair's primary a copy of its stream is kept until it dies: of what is lost, how much would a
+//! daemon have had that keeps one?
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::check::ms;
+use crate::copy::{self, Copy, Sign};
+use crate::copy_cost;
 use crate::host::must_signal;
 use crate::interop::daemon::Programs;
 use crate::interop::example::files::Example;
@@ -21,7 +29,9 @@ use crate::interop::example::loaded::Scripts;
 use crate::journal::Journal;
 use crate::measure::micros;
 use crate::namespace::Namespace;
+use crate::network::{INTERFACE, slow_tcp, usual_speed};
 use crate::pipeline::{self, Stream};
+use crate::redis::Info;
 use crate::report::say;
 use crate::rig::{Rig, RigPlan};
 use crate::settle::{self, Pair};
@@ -30,6 +40,10 @@ use crate::unit::Restart;
 
 /// How long is written before the crash.
 const BEFORE: Duration = Duration::from_millis(2_500);
+/// The same where the link is slow: until what waits exceeds every socket buffer.
+const BEFORE_SLOW: Duration = Duration::from_secs(8);
+/// Less than half of what 50,000 writes a second need.
+const SLOW_KBIT: u32 = 8_000;
 /// How long is written after somebody else took over.
 const AFTER: Duration = Duration::from_secs(1);
 
@@ -44,6 +58,21 @@ pub trait Victim {
     /// # Errors
     /// If that takes too long.
     fn whole(&mut self) -> Result<()>;
+    /// Slows down what the machines send each other, or no longer.
+    ///
+    /// # Errors
+    /// Where `tc` fails.
+    fn slow(&self, slow: bool) -> Result<()>;
+    /// How many bytes the replica has not got yet.
+    ///
+    /// # Errors
+    /// Where one of the two does not answer.
+    fn lag_bytes(&self) -> Result<i64>;
+    /// Begins a copy of the primary's stream, where one is wanted.
+    ///
+    /// # Errors
+    /// Where Redis refuses.
+    fn copy(&self) -> Result<Option<Copy>>;
     /// Kills the primary's Redis.
     ///
     /// # Errors
@@ -68,23 +97,52 @@ pub struct Cost {
     pub rate: usize,
     /// Acknowledged writes altogether.
     pub acked: usize,
+    /// How far the replica was behind.
+    pub lag_bytes: i64,
     /// The longest time between two acknowledgements.
     pub gap: Duration,
     /// Not held by whoever took over.
     pub lost: usize,
     /// Not held by whoever serves once the killed Redis is back.
     pub lost_at_last: usize,
+    /// What a copy of the stream held, where there was one.
+    pub copied: Option<Copied>,
+}
+
+/// What a copy of the stream held.
+#[derive(Debug, Clone, Default)]
+pub struct Copied {
+    /// How many of the writes that were lost at the takeover.
+    pub of_the_lost: usize,
+    /// How many of the writes it lacked that had been acknowledged before the crash.
+    pub lacks: usize,
+}
+
+/// A crash, and under what.
+#[derive(Debug, Clone)]
+pub struct Crash {
+    /// The first part of every key.
+    pub prefix: String,
+    /// How many writes a second the clients send.
+    pub rate: u64,
+    /// Over a link that carries less.
+    pub slow: bool,
 }
 
 /// One crash.
 ///
 /// # Errors
 /// Where something does not come to its end.
-pub fn crash(victim: &mut impl Victim, prefix: String, rate: u64) -> Result<Cost> {
+pub fn crash(victim: &mut impl Victim, how: &Crash) -> Result<Cost> {
     victim.whole()?;
-    let stream = victim.stream(prefix, rate);
+    let stream = victim.stream(how.prefix.clone(), how.rate);
+    let copy = victim.copy()?;
+    if how.slow {
+        victim.slow(true)?;
+    }
     let flood = pipeline::start(victim.clients(), &stream)?;
-    thread::sleep(BEFORE);
+    thread::sleep(if how.slow { BEFORE_SLOW } else { BEFORE });
+    let lag_bytes = victim.lag_bytes()?;
     let crashed = Instant::now();
     let taken = victim.crash().and_then(|()| victim.taken_over());
     thread::sleep(AFTER);
@@ -96,15 +154,56 @@ pub fn crash(victim: &mut impl Victim, prefix: String, rate: u64) -> Result<Cost
         victim.clients().run(move || stream.missing(&written))?
     };
     let lost = missing(victim)?;
+    let held = copy.map(Copy::to_the_end).transpose()?;
+    let copied = held.map(|stream| {
+        let held: BTreeSet<u64> = copy::writes_in(&stream, &how.prefix);
+        Copied {
+            of_the_lost: lost.iter().filter(|number| held.contains(number)).count(),
+            lacks: kept.before(crashed).filter(|number| !held.contains(number)).count(),
+        }
+    });
+    if how.slow {
+        victim.slow(false)?;
+    }
     victim.again()?;
     victim.whole()?;
     Ok(Cost {
         rate: kept.second_before(crashed),
         acked: kept.count(),
+        lag_bytes,
         gap: kept.gap(crashed),
-        lost,
-        lost_at_last: missing(victim)?,
+        lost: lost.len(),
+        lost_at_last: missing(victim)?.len(),
+        copied,
     })
+}
+
+/// How far a replica is behind its primary, by what both say of themselves; the primary was asked first, so
+/// that a replica in step may be ahead of its answer.
+///
+/// # Errors
+/// Where one of them said nothing.
+pub fn behind(primary: Option<&Info>, replica: Option<&Info>) -> Result<i64> {
+    let (primary, replica) = (primary.context("no primary")?, replica.context("no replica")?);
+    let behind = primary.number("master_repl_offset") - replica.number("slave_read_repl_offset");
+    Ok(behind.max(0))
+}
+
+/// Slows down, or no longer, what two hosts send each other.
+///
+/// # Errors
+/// Where `tc` fails or is missing.
+pub fn slow_between(tc: Option<&Path>, hosts: [(&Namespace, IpAddr); 2], slow: bool) -> Result<()> {
+    let tc = tc.context("tc is not installed (package iproute2)")?;
+    let [(first, first_address), (second, second_address)] = hosts;
+    for (namespace, to) in [(first, second_address), (second, first_address)] {
+        if slow {
+            slow_tcp(tc, namespace, INTERFACE, to, SLOW_KBIT)?;
+        } else {
+            usual_speed(tc, namespace, INTERFACE)?;
+        }
+    }
+    Ok(())
 }
 
 /// The pair of the lab, under keepair.
@@ -126,6 +225,24 @@ impl Victim for Ours {
     fn whole(&mut self) -> Result<()> {
         self.pair = Some(settle::settle(&self.rig, Duration::from_secs(60))?.0);
         Ok(())
+    }
+
+    fn slow(&self, slow: bool) -> Result<()> {
+        let [first, second] = &self.rig.hosts;
+        let (one, other) = (first.namespace(), second.namespace());
+        let hosts = [(one.as_ref(), first.address), (other.as_ref(), second.address)];
+        slow_between(self.rig.tools.tc.as_deref(), hosts, slow)
+    }
+
+    fn lag_bytes(&self) -> Result<i64> {
+        let pair = self.pair.context("it was never whole")?;
+        let info = |index| self.rig.host(index)?.info();
+        behind(Some(&info(pair.primary)?), Some(&info(pair.replica)?))
+    }
+
+    fn copy(&self) -> Result<Option<Copy>> {
+        let primary = self.rig.host(self.pair.map_or(0, |pair| pair.primary))?;
+        Copy::attach(primary, Sign::Ack).map(Some)
     }
 
     fn crash(&mut self) -> Result<()> {
@@ -160,10 +277,24 @@ impl Victim for Ours {
 pub struct Measure {
     /// How many crashes each.
     pub runs: usize,
+    /// How many over a slow link.
+    pub slow_runs: usize,
+    /// How often it is measured what the copy costs.
+    pub cost_runs: usize,
     /// How many writes a second the clients send.
     pub rate: u64,
     /// Only of the pair under keepair.
     pub ours_only: bool,
+}
+
+impl Measure {
+    fn crashes(&self) -> impl Iterator<Item = Crash> {
+        let (runs, rate) = (self.runs, self.rate);
+        let usual = (0..runs).map(move |n| Crash { prefix: format!("c{n}"), rate, slow: false });
+        let slow =
+            (0..self.slow_runs).map(move |n| Crash { prefix: format!("s{n}"), rate, slow: true });
+        usual.chain(slow)
+    }
 }
 
 /// Crashes of a pair under keepair and of a pair under keepalived and the scripts of a directory.
@@ -182,37 +313,60 @@ pub fn run(
     let rig = Rig::build(plan, &scratch.join("rig"), tools, &Journal::new())?;
     rig.bring_up()?;
     let mut ours = Ours { rig, pair: None };
-    let mut costs: [Vec<Cost>; 2] = Default::default();
-    for run in 0..measure.runs {
-        costs[0].push(crash(&mut ours, format!("c{run}"), measure.rate)?);
-        tell("keepair", costs[0].last());
+    let mut costs: [[Vec<Cost>; 2]; 2] = Default::default();
+    for how in measure.crashes() {
+        let cost = crash(&mut ours, &how)?;
+        tell("keepair", &how, &cost);
+        costs[usize::from(how.slow)][0].push(cost);
     }
+    let copy = if measure.cost_runs > 0 {
+        json!({
+            "throughput": copy_cost::throughput(&ours.rig, measure.cost_runs)?,
+            "alone_counts_as_a_replica": copy_cost::counts_as_a_replica(&ours.rig)?,
+        })
+    } else {
+        Value::Null
+    };
     drop(ours);
-    for run in 0..if measure.ours_only { 0 } else { measure.runs } {
+    for how in measure.crashes().filter(|_| !measure.ours_only) {
         // A new one each time: after the first crash it may be anything.
-        let dir = scratch.join(format!("scripts-{run}"));
-        let mut theirs = Scripts::new(&example, &dir, (programs, &tools.redis))?;
-        costs[1].push(crash(&mut theirs, format!("c{run}"), measure.rate)?);
-        tell("keepalived", costs[1].last());
+        let dir = scratch.join(format!("scripts-{}", how.prefix));
+        let mut theirs = Scripts::new(&example, &dir, (programs, tools))?;
+        let cost = crash(&mut theirs, &how)?;
+        tell("keepalived", &how, &cost);
+        costs[usize::from(how.slow)][1].push(cost);
     }
-    let ok = costs[0].iter().all(|cost| cost.lost_at_last == cost.lost);
-    let [keepair, keepalived] = costs.each_ref().map(|costs| summary(costs));
+    let ok = costs.iter().all(|[ours, _]| ours.iter().all(|cost| cost.lost_at_last == cost.lost));
+    let [usual, slow] = costs.each_ref().map(|both| both.each_ref().map(|costs| summary(costs)));
+    let [[keepair, keepalived], [slow_keepair, slow_keepalived]] = [usual, slow];
     say(if ok { "ok" } else { "FAILED  keepair lost more when the killed Redis came back" });
     let (wanted, example) = (measure.rate, from.display().to_string());
     let found = json!({
         "writes_per_second_sent": wanted, "scripts": example,
         "keepair": keepair, "keepalived": keepalived,
+        "slow_link": {
+            "kbit": SLOW_KBIT, "how": "tc htb with u32, TCP between the machines only",
+            "keepair": slow_keepair, "keepalived": slow_keepalived,
+        },
+        "copy": copy,
     });
     Ok((ok, found))
 }
 
-fn tell(who: &str, cost: Option<&Cost>) {
-    let Some(cost) = cost else { return };
+fn tell(who: &str, how: &Crash, cost: &Cost) {
+    let copied = cost.copied.as_ref().map_or_else(String::new, |copied| {
+        format!(
+            " ({} of them in the copy, which lacks {} of those before the crash)",
+            copied.of_the_lost, copied.lacks
+        )
+    });
     say(&format!(
-        "{who:<10} {} writes/s, {} acknowledged, none for {} ms, {} lost at the takeover, {} lost when Redis \
-         was back",
+        "{who:<10} {}{} writes/s, {} acknowledged, replica {} bytes behind, none for {} ms, {} lost at the \
+         takeover{copied}, {} lost when Redis was back",
+        if how.slow { "slow link, " } else { "" },
         cost.rate,
         cost.acked,
+        cost.lag_bytes,
         ms(micros(cost.gap)),
         cost.lost,
         cost.lost_at_last
@@ -225,10 +379,14 @@ fn summary(costs: &[Cost]) -> Value {
         values.sort_unstable();
         values.get(values.len().saturating_sub(1) / 2).copied()
     };
+    let with_copy = |cost: &Cost| Some(cost.lost - cost.copied.as_ref()?.of_the_lost);
     let all = costs.iter().map(|cost| {
         json!({
             "writes_per_second": cost.rate, "acked": cost.acked, "outage_us": micros(cost.gap),
+            "replica_behind_bytes": cost.lag_bytes,
             "lost_at_takeover": cost.lost, "lost_when_back": cost.lost_at_last,
+            "lost_with_a_copy": with_copy(cost),
+            "copy_lacks_of_acked_before": cost.copied.as_ref().map(|copied| copied.lacks),
         })
     });
     json!({
@@ -236,6 +394,7 @@ fn summary(costs: &[Cost]) -> Value {
         "median_outage_us": median(|cost| micros(cost.gap)),
         "median_lost_at_takeover": median(|cost| cost.lost as u64),
         "max_lost_at_takeover": costs.iter().map(|cost| cost.lost).max(),
+        "max_lost_with_a_copy": costs.iter().filter_map(with_copy).max(),
         "median_lost_when_back": median(|cost| cost.lost_at_last as u64),
         "runs": all.collect::<Vec<_>>(),
     })

@@ -135,6 +135,34 @@ impl Switch {
     }
 }
 
+/// Makes what a host sends to another by TCP no faster than this, or as fast as before; adverts and
+/// reports are no TCP.
+///
+/// # Errors
+/// Where `tc` fails.
+pub fn slow_tcp(tc: &Path, ns: &Namespace, interface: &str, to: IpAddr, kbit: u32) -> Result<()> {
+    let (protocol, family) = if to.is_ipv4() { ("ip", "ip") } else { ("ipv6", "ip6") };
+    let length = if to.is_ipv4() { 32 } else { 128 };
+    // What no filter names passes as if there were no queue.
+    let lines = format!(
+        "qdisc replace dev {interface} root handle 1: htb\n\
+         class add dev {interface} parent 1: classid 1:1 htb rate {kbit}kbit burst 16kb\n\
+         filter add dev {interface} parent 1: protocol {protocol} prio 1 u32 \
+         match {family} protocol 6 0xff match {family} dst {to}/{length} flowid 1:1\n"
+    );
+    let tc = tc.to_owned();
+    ns.run(move || pipe(Command::new(tc).args(["-batch", "-"]), &lines))?.context("tc")
+}
+
+/// Ends [`slow_tcp`].
+///
+/// # Errors
+/// Where `tc` fails.
+pub fn usual_speed(tc: &Path, ns: &Namespace, interface: &str) -> Result<()> {
+    let (tc, line) = (tc.to_owned(), format!("qdisc del dev {interface} root\n"));
+    ns.run(move || pipe(Command::new(tc).args(["-batch", "-"]), &line))?.context("tc")
+}
+
 fn port(host: &str) -> String {
     format!("p-{host}")
 }

@@ -139,25 +139,22 @@ impl Stream {
         format!("{}:{number}", self.prefix)
     }
 
-    /// The acknowledged writes that the server does not hold, or holds with another value. Must be
-    /// called from a thread that reaches it.
+    /// The numbers of the acknowledged writes that the server does not hold, or holds with another
+    /// value. Must be called from a thread that reaches it.
     ///
     /// # Errors
     /// Where it does not answer.
-    pub fn missing(&self, written: &Written) -> Result<usize> {
+    pub fn missing(&self, written: &Written) -> Result<Vec<u64>> {
         let mut server = Connection::open(self.target, &self.password, Duration::from_secs(5))
             .context("whoever serves now")?;
-        let mut missing = 0;
+        let mut missing = Vec::new();
         for portion in written.0.chunks(PORTION) {
             let keys: Vec<String> = portion.iter().map(|(number, _)| self.key(*number)).collect();
             let held = server.mget(&keys)?;
-            missing += portion
-                .iter()
-                .zip(held)
-                .filter(|((number, _), held)| {
-                    held.as_deref() != Some(number.to_string().as_bytes())
-                })
-                .count();
+            let gone = portion.iter().zip(held).filter(|((number, _), held)| {
+                held.as_deref() != Some(number.to_string().as_bytes())
+            });
+            missing.extend(gone.map(|((number, _), _)| *number));
         }
         Ok(missing)
     }
@@ -168,6 +165,11 @@ impl Written {
     #[must_use]
     pub fn count(&self) -> usize {
         self.0.len()
+    }
+
+    /// The numbers of those whose answer was read before a moment.
+    pub fn before(&self, end: Instant) -> impl Iterator<Item = u64> {
+        self.0.iter().take_while(move |(_, at)| *at < end).map(|(number, _)| *number)
     }
 
     /// How many in the second before a moment.

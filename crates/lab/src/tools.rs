@@ -27,6 +27,8 @@ pub struct Tools {
     pub redis_is_old: bool,
     /// `nft`; only advert loss needs it.
     pub nft: Option<PathBuf>,
+    /// `tc` of iproute2; only a slow link needs it.
+    pub tc: Option<PathBuf>,
     /// `keepair`, the program under test; absent where only the lab itself is measured.
     pub keepair: Option<PathBuf>,
     /// `keepair-sim`, next to this program: what it knows is compared with what is seen here.
@@ -77,8 +79,8 @@ pub fn find(
         (Some(ip), Some(redis)) if missing.is_empty() => {
             let redis_is_old = is_old(&redis);
             let (nft, simulator) = (which("nft"), beside_us("keepair-sim"));
-            let etcd = which("etcd");
-            Ok(Tools { ip, redis, redis_is_old, nft, keepair: daemon, simulator, etcd })
+            let (tc, etcd) = (which("tc"), which("etcd"));
+            Ok(Tools { ip, redis, redis_is_old, nft, tc, keepair: daemon, simulator, etcd })
         }
         _ => Err(CannotRun(format!("the lab lacks:\n  {}", missing.join("\n  ")))),
     }

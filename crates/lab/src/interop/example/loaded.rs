@@ -1,7 +1,7 @@
 //! The users' example under keepalived, for a crash under load.
 
-use std::net::SocketAddr;
-use std::path::Path;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -9,15 +9,20 @@ use nix::sys::signal::Signal;
 
 use super::files::Example;
 use super::{PASSWORD, PORT, Pair, VIP};
+use crate::copy::Copy;
 use crate::host::must_signal;
 use crate::interop::daemon::{Kind, Programs};
-use crate::interop::play::{FIRST, SECOND};
-use crate::loaded::Victim;
+use crate::interop::play::{FIRST, NUMBERS, SECOND};
+use crate::loaded::{Victim, behind, slow_between};
 use crate::namespace::Namespace;
 use crate::pipeline::Stream;
+use crate::tools::Tools;
 
 /// The pair, started.
-pub struct Scripts(Pair);
+pub struct Scripts {
+    pair: Pair,
+    tc: Option<PathBuf>,
+}
 
 impl std::fmt::Debug for Scripts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -30,8 +35,9 @@ impl Scripts {
     ///
     /// # Errors
     /// Where something does not start.
-    pub fn new(example: &Example, dir: &Path, tools: (&Programs, &Path)) -> Result<Self> {
-        let pair = Pair::new(example, Kind::Keepalived, dir, tools)?;
+    pub fn new(example: &Example, dir: &Path, with: (&Programs, &Tools)) -> Result<Self> {
+        let (programs, tools) = with;
+        let pair = Pair::new(example, Kind::Keepalived, dir, (programs, &tools.redis))?;
         for redis in &pair.redis {
             redis.start()?;
         }
@@ -39,13 +45,13 @@ impl Scripts {
             |pair: &Pair| pair.role(FIRST).as_deref() == Some("master") && pair.replicates(SECOND);
         pair.wait("both Redis answer", Duration::from_secs(10), whole)?;
         pair.machines.iter().try_for_each(|machine| machine.start())?;
-        Ok(Self(pair))
+        Ok(Self { pair, tc: tools.tc.clone() })
     }
 }
 
 impl Victim for Scripts {
     fn clients(&self) -> &Namespace {
-        &self.0.client
+        &self.pair.client
     }
 
     fn stream(&self, prefix: String, rate: u64) -> Stream {
@@ -55,21 +61,37 @@ impl Victim for Scripts {
 
     fn whole(&mut self) -> Result<()> {
         // The file has no `nopreempt`: the first machine takes the address back.
-        self.0.served(FIRST, Instant::now(), "the first takes writes")?;
+        self.pair.served(FIRST, Instant::now(), "the first takes writes")?;
         let copies = |pair: &Pair| pair.replicates(SECOND);
-        self.0.wait("the second copies the first", Duration::from_secs(20), copies)
+        self.pair.wait("the second copies the first", Duration::from_secs(20), copies)
+    }
+
+    fn slow(&self, slow: bool) -> Result<()> {
+        let [first, second] = &self.pair.machines;
+        let (one, other) = (first.namespace(), second.namespace());
+        let address = |who: usize| IpAddr::from([172, 18, 0, NUMBERS[who]]);
+        let hosts = [(one, address(FIRST)), (other, address(SECOND))];
+        slow_between(self.tc.as_deref(), hosts, slow)
+    }
+
+    fn lag_bytes(&self) -> Result<i64> {
+        behind(self.pair.info(FIRST).as_ref(), self.pair.info(SECOND).as_ref())
+    }
+
+    fn copy(&self) -> Result<Option<Copy>> {
+        Ok(None)
     }
 
     fn crash(&mut self) -> Result<()> {
-        must_signal(&self.0.redis[FIRST], Signal::SIGKILL)
+        must_signal(&self.pair.redis[FIRST], Signal::SIGKILL)
     }
 
     fn taken_over(&mut self) -> Result<()> {
-        self.0.served(SECOND, Instant::now(), "the second takes writes")
+        self.pair.served(SECOND, Instant::now(), "the second takes writes")
     }
 
     fn again(&mut self) -> Result<()> {
-        self.0.redis[FIRST].wait_gone(Duration::from_secs(5))?;
-        self.0.redis[FIRST].start()
+        self.pair.redis[FIRST].wait_gone(Duration::from_secs(5))?;
+        self.pair.redis[FIRST].start()
     }
 }
