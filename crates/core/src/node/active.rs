@@ -385,6 +385,10 @@ impl Node {
         if and_source {
             self.source_was_closed();
         }
+        let unheard = matches!(cause, Cause::VotesMissing | Cause::Stalled);
+        let spans = self.spans();
+        let drained = spans.patience.saturating_sub(spans.life) + self.config.advert_interval;
+        self.drop_replicas_at = unheard.then(|| now + drained);
         self.quiet_info = u64::MAX;
         self.leave = Some(Leave {
             cause,
@@ -394,10 +398,6 @@ impl Node {
             farewells: 0,
             next_at: None,
         });
-        let unheard = matches!(cause, Cause::VotesMissing | Cause::Stalled);
-        let spans = self.spans();
-        let drained = spans.patience.saturating_sub(spans.life) + self.config.advert_interval;
-        self.drop_replicas_at = unheard.then(|| now + drained);
         self.timers = Timers::default();
         self.report_dirty = true;
         if !matches!(self.phase, Phase::Stopping { .. }) {

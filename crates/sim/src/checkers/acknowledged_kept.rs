@@ -12,7 +12,8 @@
 //! - what no memory, file or kernel holds any more because all of them were destroyed by faults;
 //! - what only a machine held that was cut off or down when the other took over, or was restarted
 //!   from a file that does not know its history;
-//! - what a Redis acknowledged that was restarted behind an address which its kernel refused to shut;
+//! - what a Redis acknowledged behind an address that its kernel refused to shut, or whose rules somebody
+//!   flushed, after it was restarted or after its machine had left;
 //! - what a Redis copied away from one that had no daemon beside it to prevent that.
 
 use super::ledger::Ledger;

@@ -131,7 +131,10 @@ impl Ledger {
     fn acknowledged(&mut self, world: &World, host: HostId, write: WriteId) {
         self.due.insert(write);
         let run = world.hosts[host].redis.run;
-        let unshut = world.overlapping() && !guarded(world, host) && run != self.known_run[host];
+        let phase = world.hosts[host].daemon.phase();
+        let left = matches!(phase, Some(Phase::Backup | Phase::Unfit));
+        let unshut =
+            world.overlapping() && !guarded(world, host) && (left || run != self.known_run[host]);
         if unshut {
             self.disputed[host].insert(write);
         } else {
