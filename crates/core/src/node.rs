@@ -630,6 +630,10 @@ impl Node {
             self.problems.info(&self.config, info, self.peer.report.as_ref(), out);
             let restarted = self.seen_run_id.is_some() && self.seen_run_id != info.run_id;
             self.seen_run_id = info.run_id;
+            if restarted && matches!(self.phase, Phase::TakingOver(_)) {
+                // What it holds now was not what was judged to be fit.
+                self.takeover_failed(now, "Redis was restarted".to_string(), out);
+            }
             // So quickly that nothing else tells. On the Active machine, leaving closes it.
             let unseen = restarted && !self.follow.source_closed();
             if unseen && !matches!(self.phase, Phase::Active(_)) {

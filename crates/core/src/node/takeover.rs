@@ -14,7 +14,6 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use core::net::IpAddr;
 use core::time::Duration;
-use keepair_wire::info::RunId;
 use keepair_wire::peer::{Cause, Phase as Mark, Report, State};
 
 /// Rounds of duplicate-address probes before a first claim, and the wait after each.
@@ -30,6 +29,8 @@ const TOLD_WITHIN: Duration = Duration::from_millis(20);
 /// After a failed attempt, and after an address was found in use.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 const IN_USE_FOR: Duration = Duration::from_secs(5);
+/// By somebody else.
+const MADE_A_REPLICA: &str = "Redis was made a replica";
 /// What INFO said longer ago is looked at once more before it is built upon.
 const LOOK_HOLDS_FOR: Duration = Duration::from_millis(20);
 
@@ -68,9 +69,8 @@ pub(super) struct Takeover {
     void_at: Option<Time>,
     /// Until when the kernel was asked to serve the addresses; a claim is void after that.
     fence_until: Time,
-    /// When the last INFO was asked for, and the Redis that was found to be a primary.
+    /// When the last INFO was asked for.
     looked_at: Time,
-    verified: Option<RunId>,
 }
 
 impl Takeover {
@@ -174,7 +174,6 @@ impl Node {
             void_at: None,
             fence_until: now,
             looked_at: now,
-            verified: None,
         };
         self.enter(Phase::TakingOver(takeover), format!("taking over: {cause}"), out);
         if self.right_end(now).is_none() {
@@ -308,7 +307,7 @@ impl Node {
 
     /// A fresh INFO came in while taking over.
     pub(super) fn takeover_info(&mut self, now: Time, out: &mut Actions) {
-        let Phase::TakingOver(Takeover { step, verified, .. }) = self.phase else {
+        let Phase::TakingOver(Takeover { step, .. }) = self.phase else {
             return;
         };
         match step {
@@ -350,16 +349,12 @@ impl Node {
                 }
             }
             Step::Verifying { .. } => self.step(step, now + DRAIN_LOOK),
-            Step::Confirming { claimed, .. } => {
-                let info = self.monitor.info.as_ref();
-                let same = self.monitor.is_primary() && info.and_then(|i| i.run_id) == verified;
-                if same {
-                    self.go_on(now, claimed, out);
-                } else {
-                    let other = "Redis is not the one that was promoted: it was restarted, or made a replica";
-                    self.takeover_failed(now, other.to_string(), out);
-                }
+            Step::Fencing | Step::Claiming | Step::Confirming { .. }
+                if !self.monitor.is_primary() =>
+            {
+                self.takeover_failed(now, MADE_A_REPLICA.to_string(), out);
             }
+            Step::Confirming { claimed, .. } => self.go_on(now, claimed, out),
             _ => {}
         }
     }
@@ -457,7 +452,6 @@ impl Node {
             void_at: None,
             fence_until: now,
             looked_at: now,
-            verified: None,
         };
         self.enter(Phase::TakingOver(takeover), self.reason.clone(), out);
         self.ask_fence(now, Action::RenewFence, out);
@@ -465,7 +459,6 @@ impl Node {
 
     fn ask_fence(&mut self, now: Time, ask: fn(Time) -> Action, out: &mut Actions) {
         let deadline = now + self.config.timing.promote_timeout;
-        let run_id = self.monitor.info.as_ref().and_then(|info| info.run_id);
         let Some(fence_until) = self.right_end(now) else {
             // The votes ran out while Redis took its time.
             self.step(Step::Voting { promoted: true }, now + self.ask_again_after());
@@ -477,7 +470,6 @@ impl Node {
             takeover.step = Step::Fencing;
             takeover.deadline = deadline;
             takeover.fence_until = fence_until;
-            takeover.verified = run_id;
         }
         out.push(ask(fence_until));
     }
@@ -487,8 +479,11 @@ impl Node {
     pub(super) fn reload_claim(&mut self, now: Time, out: &mut Actions) {
         let until = now + self.fence_life();
         let deadline = now + self.config.timing.promote_timeout;
+        let is_primary = self.monitor.is_primary();
         let Phase::TakingOver(takeover) = &mut self.phase else { return };
-        if takeover.may_be_open() {
+        if takeover.may_be_open() && !is_primary {
+            self.takeover_failed(now, MADE_A_REPLICA.to_string(), out);
+        } else if takeover.may_be_open() {
             takeover.step = Step::Fencing;
             takeover.deadline = deadline;
             takeover.fence_until = takeover.fence_until.min(until);

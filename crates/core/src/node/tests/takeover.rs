@@ -534,3 +534,20 @@ fn sim_finding_15245_redis_is_looked_at_again_when_a_step_took_long() {
         assert_eq!(bench.node.state(), wanted, "{case:?}: {}", bench.node.reason);
     }
 }
+
+#[test]
+fn fuzz_finding_a_takeover_does_not_go_on_with_another_redis() {
+    for (run, wanted) in [(7, State::Active), (9, State::Unfit)] {
+        let mut bench = standby();
+        bench.farewell();
+        let mut closed = replica(7);
+        closed.master_link_status = Some(LinkStatus::Down);
+        bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(closed))));
+        bench.redis(RedisInput::Reply(Query::Promote, Reply::Ok));
+        bench.done();
+        bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(primary(run)))));
+        assert_eq!(bench.node.state(), wanted, "{}", bench.node.reason);
+        let opened = bench.done().iter().any(|word| word == "open fence");
+        assert_eq!(opened, wanted == State::Active);
+    }
+}
