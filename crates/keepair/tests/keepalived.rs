@@ -106,6 +106,29 @@ fn keys_of_signatures_are_checked_and_not_shown() {
 }
 
 #[test]
+fn check_names_the_tie_breakers_of_a_redis_block_and_no_password() {
+    let dir = Dir::new();
+    let text = "vrrp_instance REDIS {\n  interface eth0\n  virtual_router_id 51\n  version 3\n  \
+                unicast_src_ip 10.9.0.1\n  unicast_peer {\n    10.9.0.2\n  }\n  virtual_ipaddress {\n    \
+                10.9.0.10/24\n  }\n  redis {\n    tiebreaker {\n      gateway auto\n      \
+                witness redis://:geheim@10.9.0.3\n      etcd http://a:geheim@10.9.0.4\n    }\n  }\n}\n";
+    let file = dir.write("keepalived.conf", text);
+    let name = file.to_str().unwrap();
+    let out = keepair(&["check", name]);
+    let third = "gateway and witness 10.9.0.3:6379 and etcd 10.9.0.4:2379";
+    let pair = "the pair is 10.9.0.1 and 10.9.0.2";
+    let expected = format!("{name}: no mistakes; {pair}; the tie-breaker is {third}\n");
+    assert_eq!(stdout(&out) + &stderr(&out), expected);
+
+    dir.write("keepalived.conf", &text.replace("@10.9.0.3", "@10.9.0.2"));
+    let out = keepair(&["check", name]);
+    let said = stdout(&out) + &stderr(&out);
+    says(&said, &["keepalived.conf:15:15", "`10.9.0.2` is the address of `10.9.0.2`", "1 mistake"]);
+    assert!(!said.contains("geheim"), "{said}");
+    assert_eq!(out.status.code(), Some(5));
+}
+
+#[test]
 fn check_compares_the_config_id() {
     let dir = Dir::new();
     let text = "vrrp_instance VI_1 {\n  interface eth0\n@a  virtual_router_id 7\n  virtual_ipaddress {\n\

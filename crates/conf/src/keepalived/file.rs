@@ -9,7 +9,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use super::place::{Place, Placed};
-use crate::config::Tls;
+use crate::config::{Gateway, Tls};
 
 use crate::secret::Secret;
 
@@ -527,6 +527,28 @@ pub struct Redis {
     pub info_interval: Option<Placed<Duration>>,
     /// `reconnect_interval`.
     pub reconnect_interval: Option<Placed<Duration>>,
+    /// `tiebreaker`.
+    pub tie_breaker: Option<Placed<TieBreaker>>,
+}
+
+/// `tiebreaker`: what `[tiebreaker]` of `keepair.toml` says, as far as it is written. URLs may hold
+/// passwords, bad ones anywhere.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct TieBreaker {
+    /// `gateway`.
+    pub gateway: Option<Placed<Gateway>>,
+    /// `witness`, a URL.
+    pub witness: Option<Placed<Secret>>,
+    /// `witness_password_file`.
+    pub witness_password_file: Option<Placed<String>>,
+    /// `etcd`, URLs; none: left out.
+    pub etcd: Vec<Placed<Secret>>,
+    /// `etcd_password_file`.
+    pub etcd_password_file: Option<Placed<String>>,
+    /// `key`.
+    pub key: Option<Placed<String>>,
+    /// `tls`.
+    pub tls: Option<Placed<Tls>>,
 }
 
 impl fmt::Display for State {

@@ -32,6 +32,8 @@ pub(crate) enum Scope {
     AuthHmac,
     Redis,
     RedisTls,
+    TieBreaker,
+    BreakerTls,
     TrackGroup,
     GarpGroup,
     Bfd,
@@ -39,7 +41,7 @@ pub(crate) enum Scope {
 
 impl Scope {
     /// All of them, in the order of the document.
-    pub(crate) const ALL: [Scope; 14] = [
+    pub(crate) const ALL: [Scope; 16] = [
         Scope::Top,
         Scope::Global,
         Scope::Script,
@@ -51,6 +53,8 @@ impl Scope {
         Scope::AuthHmac,
         Scope::Redis,
         Scope::RedisTls,
+        Scope::TieBreaker,
+        Scope::BreakerTls,
         Scope::TrackGroup,
         Scope::GarpGroup,
         Scope::Bfd,
@@ -70,10 +74,17 @@ impl Scope {
             Scope::AuthHmac => "`auth_hmac`",
             Scope::Redis => "`redis`",
             Scope::RedisTls => "`tls`",
+            Scope::TieBreaker => "`tiebreaker`",
+            Scope::BreakerTls => "`tls` of `tiebreaker`",
             Scope::TrackGroup => "`track_group`",
             Scope::GarpGroup => "`garp_group`",
             Scope::Bfd => "`bfd_instance`",
         }
+    }
+
+    /// Whether it is ours: such a block stands once, and nothing in it is left out with a warning.
+    pub(crate) fn is_ours(self) -> bool {
+        matches!(self, Scope::Redis | Scope::RedisTls | Scope::TieBreaker | Scope::BreakerTls)
     }
 
     /// The words that may stand in it.
@@ -194,7 +205,7 @@ macro_rules! keywords {
 }
 pub(crate) use keywords;
 
-const TABLES: [&[Keyword]; 14] = [
+const TABLES: [&[Keyword]; 16] = [
     global::TOP,
     global::GLOBAL,
     trackers::SCRIPT,
@@ -206,6 +217,8 @@ const TABLES: [&[Keyword]; 14] = [
     instance::AUTH_HMAC,
     instance::REDIS,
     instance::REDIS_TLS,
+    instance::TIE_BREAKER,
+    instance::BREAKER_TLS,
     trackers::TRACK_GROUP,
     trackers::GARP_GROUP,
     lvs::BFD,

@@ -4,17 +4,17 @@
 //! reader, so that both follow the same rules. What a `keepair.toml` has no word for is refused: a check
 //! or a script that is not run would be missed when it is needed.
 
-use core::fmt::Write as _;
 use core::net::IpAddr;
 use core::time::Duration;
 
 use zeroize::Zeroizing;
 
 use super::convert::quoted;
-use super::file::{File, Instance, Redis};
+use super::file::{File, Instance, Redis, TieBreaker};
 use super::place::{Place, Placed, Sources};
-use crate::config::Config;
+use crate::config::{Config, Gateway, Tls};
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::secret::Secret;
 use crate::value::{Fault, duration, quote};
 
 /// What stands for the other machine's priority, which only its own file says. The highest is the safe
@@ -35,12 +35,14 @@ pub fn native(file: &File, sources: &Sources) -> Option<Result<Config, Vec<Diagn
             faults.push((place, fault));
             None
         }
-        Ok(text) => match crate::parse("", &text) {
+        Ok(text) => match crate::parse("", &text.toml) {
             Ok((config, _)) => Some(config),
             Err(diagnostics) => {
                 let errors = diagnostics.into_iter().filter(|one| one.severity == Severity::Error);
-                let fault = |one: Diagnostic| Fault { message: one.message, hint: one.hint };
-                faults.extend(errors.map(|one| (place, fault(one))));
+                faults.extend(errors.map(|one| {
+                    let place = text.place_of(one.line).unwrap_or(place);
+                    (place, Fault { message: one.message, hint: one.hint })
+                }));
                 None
             }
         },
@@ -103,8 +105,64 @@ fn refused(file: &File, it: &Instance) -> Vec<(Place, Fault)> {
     faults
 }
 
-/// The text of the `keepair.toml` that says the same.
-fn written(file: &File, it: &Instance, redis: &Redis) -> Result<Zeroizing<String>, Fault> {
+/// The text of a `keepair.toml`, and where each of its lines comes from.
+#[derive(Default)]
+struct Text {
+    toml: Zeroizing<String>,
+    places: Vec<Place>,
+}
+
+impl Text {
+    /// Writes a line, or several, that `place` asked for.
+    fn line(&mut self, place: Place, line: &str) {
+        self.toml.push_str(line);
+        self.toml.push('\n');
+        self.places.extend(line.split('\n').map(|_| place));
+    }
+
+    /// Writes `name = value`; nothing for what was left out.
+    fn put<T>(&mut self, name: &str, value: &Option<Placed<T>>, show: impl FnOnce(&T) -> String) {
+        if let Some(value) = value {
+            self.line(value.place, &format!("{name} = {}", show(value)));
+        }
+    }
+
+    fn string(&mut self, name: &str, value: &Option<Placed<String>>) {
+        self.put(name, value, |text| quoted(text));
+    }
+
+    fn secret(&mut self, name: &str, value: &Option<Placed<Secret>>) {
+        self.put(name, value, |secret| quoted(secret.expose()));
+    }
+
+    fn time(&mut self, name: &str, value: &Option<Placed<Duration>>) {
+        self.put(name, value, |time| quoted(&duration::show(*time)));
+    }
+
+    fn tls(&mut self, header: &str, tls: &Option<Placed<Tls>>) {
+        let Some(tls) = tls else { return };
+        self.line(tls.place, header);
+        let rows = [
+            ("ca", &tls.ca),
+            ("cert", &tls.cert),
+            ("key", &tls.key),
+            ("server_name", &tls.server_name),
+        ];
+        for (name, value) in rows {
+            if let Some(value) = value {
+                self.line(tls.place, &format!("{name} = {}", quoted(value)));
+            }
+        }
+    }
+
+    /// Where line `number`, from 1, comes from.
+    fn place_of(&self, number: usize) -> Option<Place> {
+        self.places.get(number.checked_sub(1)?).copied()
+    }
+}
+
+/// The `keepair.toml` that says the same. What is said of the instance is the place of its block.
+fn written(file: &File, it: &Instance, redis: &Placed<Redis>) -> Result<Text, Fault> {
     let globals = &file.globals;
     let source = it.unicast_source.as_ref().or(it.multicast_source.as_ref());
     let peer = match it.unicast_peers.as_deref() {
@@ -117,11 +175,8 @@ fn written(file: &File, it: &Instance, redis: &Redis) -> Result<Zeroizing<String
             "write this machine's address as `unicast_src_ip`, and the other one's in `unicast_peer`",
         ));
     };
-    let mut out = Zeroizing::new(String::new());
-    let mut line = |text: &str| {
-        out.push_str(text);
-        out.push('\n');
-    };
+    let mut out = Text::default();
+    let mut line = |text: &str| out.line(redis.place, text);
     let vips = it.addresses.iter().chain(&it.excluded_addresses).map(|vip| match vip.prefix_len {
         Some(length) => format!("\"{}/{length}\"", vip.address),
         None => format!("\"{}\"", vip.address),
@@ -147,42 +202,43 @@ fn written(file: &File, it: &Instance, redis: &Redis) -> Result<Zeroizing<String
         line(&format!("priority = {priority}"));
     }
     line("[redis]");
-    let mut put = |name: &str, value: Option<String>| {
-        if let Some(value) = value {
-            line(&format!("{name} = {value}"));
-        }
-    };
-    let text = |value: &Option<Placed<String>>| value.as_ref().map(|value| quoted(value));
-    let time = |value: &Option<Placed<Duration>>| {
-        value.as_ref().map(|value| format!("\"{}\"", duration::show(value.value)))
-    };
-    put("port", redis.port.as_ref().map(|port| port.to_string()));
-    put("host", redis.host.as_ref().map(|host| format!("\"{}\"", host.value)));
-    put("socket", text(&redis.socket));
-    put("username", text(&redis.username));
-    put("password", redis.password.as_ref().map(|password| quoted(password.expose())));
-    put("password_file", text(&redis.password_file));
-    put("ping_interval", time(&redis.ping_interval));
-    put("ping_timeout", time(&redis.ping_timeout));
-    put("hang_timeout", time(&redis.hang_timeout));
-    put("info_interval", time(&redis.info_interval));
-    put("reconnect_interval", time(&redis.reconnect_interval));
-    if let Some(tls) = &redis.tls {
-        // Writing into a String cannot fail.
-        let _ = writeln!(out, "[redis.tls]");
-        let rows = [
-            ("ca", &tls.ca),
-            ("cert", &tls.cert),
-            ("key", &tls.key),
-            ("server_name", &tls.server_name),
-        ];
-        for (name, value) in rows {
-            if let Some(value) = value {
-                let _ = writeln!(out, "{name} = {}", quoted(value));
-            }
-        }
+    out.put("port", &redis.port, u16::to_string);
+    out.put("host", &redis.host, |host| quoted(&host.to_string()));
+    out.string("socket", &redis.socket);
+    out.string("username", &redis.username);
+    out.secret("password", &redis.password);
+    out.string("password_file", &redis.password_file);
+    out.time("ping_interval", &redis.ping_interval);
+    out.time("ping_timeout", &redis.ping_timeout);
+    out.time("hang_timeout", &redis.hang_timeout);
+    out.time("info_interval", &redis.info_interval);
+    out.time("reconnect_interval", &redis.reconnect_interval);
+    out.tls("[redis.tls]", &redis.tls);
+    if let Some(breaker) = &redis.tie_breaker {
+        tie_breaker(&mut out, breaker);
     }
     Ok(out)
+}
+
+fn tie_breaker(out: &mut Text, it: &Placed<TieBreaker>) {
+    out.line(it.place, "[tiebreaker]");
+    out.put("gateway", &it.gateway, |gateway| match gateway {
+        Gateway::Auto => quoted("auto"),
+        Gateway::Address(address) => quoted(&address.to_string()),
+    });
+    out.secret("witness", &it.witness);
+    out.string("witness_password_file", &it.witness_password_file);
+    if let (Some(first), Some(last)) = (it.etcd.first(), it.etcd.last()) {
+        // A line each: the reader says which one is wrong.
+        out.line(first.place, "etcd = [");
+        for url in &it.etcd {
+            out.line(url.place, &format!("{},", quoted(url.expose())));
+        }
+        out.line(last.place, "]");
+    }
+    out.string("etcd_password_file", &it.etcd_password_file);
+    out.string("key", &it.key);
+    out.tls("[tiebreaker.tls]", &it.tls);
 }
 
 /// A machine is called by its address: its own file alone knows a better name.
@@ -235,6 +291,112 @@ mod tests {
         assert!(native(&parsed.file.unwrap(), &parsed.sources).is_none());
     }
 
+    fn with_tie_breaker(lines: &str) -> String {
+        let block = format!("  redis {{\n  tiebreaker {{\n{lines}\n  }}\n");
+        GOOD.replace("  redis {\n", &block)
+    }
+
+    /// The `keepair.toml` that says what [`GOOD`] says.
+    const SAME: &str = "vip = \"172.18.0.10/24\"\ninterface = \"eth0\"\nvirtual_router_id = 51\n\
+        preempt = false\nunicast = true\nchecksum_pseudo_header = true\n\
+        [[node]]\nname = \"172.18.0.4\"\naddress = \"172.18.0.4\"\npriority = 254\n\
+        [[node]]\nname = \"172.18.0.5\"\naddress = \"172.18.0.5\"\npriority = 120\n\
+        [redis]\nport = 6380\npassword = \"geheim\"\nping_timeout = \"300ms\"\n";
+
+    #[test]
+    fn a_tie_breaker_is_what_it_is_in_a_keepair_toml() {
+        for (lines, same) in [
+            ("gateway auto", "gateway = \"auto\""),
+            ("gateway 172.18.0.1", "gateway = \"172.18.0.1\""),
+            ("witness redis://192.0.2.7", "witness = \"redis://192.0.2.7:6379\""),
+            (
+                "witness \"rediss://ann:p#w!@w.example.org:1/3\"\ntls {\n}",
+                "witness = \"rediss://ann:p#w!@w.example.org:1/3\"\ntls = {}",
+            ),
+            (
+                "witness rediss://ann@192.0.2.7\nwitness_password_file /p\nkey k\ntls {\nca /a\n\
+                 cert /c\nkey /k\nserver_name w\n}",
+                "witness = \"rediss://ann@192.0.2.7\"\nwitness_password_file = \"/p\"\nkey = \"k\"\n\
+                 tls = { ca = \"/a\", cert = \"/c\", key = \"/k\", server_name = \"w\" }",
+            ),
+            ("etcd http://192.0.2.8", "etcd = \"http://192.0.2.8\""),
+            (
+                "gateway auto\netcd http://a:b@192.0.2.8 https://[2001:db8::9]:1",
+                "gateway = \"auto\"\netcd = [\"http://a:b@192.0.2.8\", \"https://[2001:db8::9]:1\"]",
+            ),
+            (
+                "etcd http://a@192.0.2.8\netcd_password_file /p",
+                "etcd = [\"http://a@192.0.2.8\"]\netcd_password_file = \"/p\"",
+            ),
+        ] {
+            let parsed = read(&with_tie_breaker(lines));
+            let config = native(&parsed.file.unwrap(), &parsed.sources).unwrap();
+            let (same, _) = crate::parse("", &format!("{SAME}[tiebreaker]\n{same}\n")).unwrap();
+            assert!(same.tie_breaker.is_some());
+            assert_eq!(config, Ok(same), "{lines}");
+        }
+    }
+
+    /// The machines have one register, whose key is made of what both files say.
+    #[test]
+    fn both_machines_name_one_register() {
+        let text = with_tie_breaker("witness redis://192.0.2.7");
+        let other = text.replace("172.18.0.5", "OWN").replace("172.18.0.4", "172.18.0.5");
+        let keys = [&text, &other.replace("OWN", "172.18.0.4")].map(|text| {
+            let parsed = read(text);
+            let config = native(&parsed.file.unwrap(), &parsed.sources).unwrap().unwrap();
+            config.tie_breaker.unwrap().key
+        });
+        assert_eq!(keys, ["keepair:51:172.18.0.4+172.18.0.5"; 2]);
+    }
+
+    #[test]
+    fn what_is_no_third_party_is_refused_where_it_stands() {
+        // The block is line 16.
+        for (lines, expected) in [
+            ("", &["16: [tiebreaker] names no tie-breaker"][..]),
+            ("key k", &["16: [tiebreaker] names no tie-breaker"]),
+            ("tls {\n}", &["16: [tiebreaker] names no tie-breaker"]),
+            ("gateway 172.18.0.4", &["17: `172.18.0.4` is the address of `172.18.0.4`"]),
+            ("gateway auto\nwitness 192.0.2.7", &["18: this is not a URL"]),
+            ("witness redis://:hunter2@192.0.2.7:x", &["17: this is not a port"]),
+            ("witness redis://:hunter2@172.18.0.10", &["17: `172.18.0.10` is a virtual address"]),
+            // A comment begins in the middle of it.
+            (
+                "witness redis://:7#hunter2@192.0.2.7",
+                &["17: the host is neither a name nor an address"],
+            ),
+            (
+                "witness redis://:hunter2@192.0.2.7\nwitness_password_file /p",
+                &["17: a password in the URL and `witness_password_file` exclude each other"],
+            ),
+            ("etcd http://192.0.2.8 \"\"", &["17: `etcd` is empty"]),
+            (
+                "etcd http://192.0.2.8 192.0.2.9 http://a:hunter2@192.0.2.10/v3",
+                &["17: this is not a URL", "17: an endpoint has no path"],
+            ),
+            (
+                "etcd http://a:hunter2@192.0.2.8 http://a:hunter3@192.0.2.9\netcd_password_file /p",
+                &[
+                    "17: a password in the URL and `etcd_password_file` exclude each other",
+                    "17: another user or password than in the endpoint before",
+                ],
+            ),
+        ] {
+            let text = with_tie_breaker(lines);
+            assert_eq!(said(&text), expected, "{lines}");
+            let parsed = read(&text);
+            let file = parsed.file.unwrap();
+            let all = native(&file, &parsed.sources).unwrap().unwrap_err();
+            let shown = parsed.sources.render(&all, false) + &format!("{all:?} {file:?}");
+            assert!(!shown.contains("hunter"), "{lines}\n{shown}");
+        }
+        // Of several endpoints the bad one is meant.
+        let parsed = read(&with_tie_breaker("etcd http://192.0.2.8 192.0.2.9"));
+        let all = native(&parsed.file.unwrap(), &parsed.sources).unwrap().unwrap_err();
+        assert_eq!((all[0].line, all[0].column), (17, 23));
+    }
+
     #[test]
     fn what_would_not_be_done_is_refused() {
         for (from, to, expected) in [
@@ -261,7 +423,7 @@ mod tests {
             (
                 "ping_timeout 300ms",
                 "ping_timeout 20ms",
-                "15: `ping_timeout` (20ms) is not longer than `ping_interval`",
+                "18: `ping_timeout` (20ms) is not longer than `ping_interval`",
             ),
         ] {
             let text = GOOD.replace(from, to);

@@ -240,14 +240,17 @@ impl<'a> Reader<'a> {
             self.found.syntax(place, fault);
             return;
         }
-        let message = format!("unknown keyword {} in {}", quote(name), scope.name());
+        let message = if node.words.first().is_some_and(is_url) {
+            format!("a URL where {} has a keyword", scope.name())
+        } else {
+            format!("unknown keyword {} in {}", quote(name), scope.name())
+        };
         let hint = (!self.found.is_full()).then(|| keywords::hint(scope, name));
-        match scope {
-            // These blocks are ours or about security: nothing in them is left out.
-            Scope::Redis | Scope::RedisTls | Scope::AuthHmac => {
-                self.found.error(place, Fault { message, hint });
-            }
-            _ => self.found.dropped(place, Fault { message, hint }),
+        // These blocks are ours or about security: nothing in them is left out.
+        if scope.is_ours() || scope == Scope::AuthHmac {
+            self.found.error(place, Fault { message, hint });
+        } else {
+            self.found.dropped(place, Fault { message, hint });
         }
     }
 
@@ -341,6 +344,7 @@ impl<'a> Reader<'a> {
             Takes::Toml(Key { kind: keys::Kind::Secret, .. }) => {
                 "a word more than is used".to_owned()
             }
+            _ if entry.node.words.iter().any(is_url) => "a word more than is used".to_owned(),
             _ => format!("{} is not used", quote(&word.text)),
         };
         let fault = Fault::new(message, format!("write {}", entry.synopsis()));
@@ -394,7 +398,10 @@ impl<'a> Reader<'a> {
                 format!("`{}` is empty", entry.name()),
                 "write something between the quotes, or leave the line out",
             );
-            self.found.dropped(word.place, fault);
+            match entry.keyword.scope.is_ours() {
+                true => self.found.error(word.place, fault),
+                false => self.found.dropped(word.place, fault),
+            }
             return None;
         }
         Some(Placed::new(word.text.clone(), word.place))
@@ -596,6 +603,11 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Whether a word is a URL or the beginning of one. It may hold a password, and is not quoted.
+fn is_url(word: &Word) -> bool {
+    word.text.contains("://")
+}
+
 /// What a second line with the same keyword does.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Repeats {
@@ -621,7 +633,9 @@ impl Keyword {
     fn repeats(&self) -> Repeats {
         match self.takes {
             // Of these an instance has one.
-            Takes::Block(_, Body::Keywords(Scope::AuthHmac | Scope::Redis | Scope::RedisTls)) => {
+            Takes::Block(_, Body::Keywords(scope))
+                if scope.is_ours() || scope == Scope::AuthHmac =>
+            {
                 Repeats::Last
             }
             Takes::Block(..) => Repeats::Add,

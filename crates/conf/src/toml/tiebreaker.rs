@@ -84,18 +84,7 @@ fn usual_key(pair: &Pair<'_>) -> String {
 }
 
 fn gateway(reader: &mut Reader<'_>, part: &Part<'_>, pair: &Pair<'_>) -> Option<Gateway> {
-    let gateway = reader.parsed(part, &keys::GATEWAY, |text| match text {
-        "auto" => Ok(Gateway::Auto),
-        // It may hold a password, and is not quoted.
-        text if text.contains("://") => {
-            let hint = "write \"auto\" for the default route's, or the gateway's address";
-            Err(Fault::new("a gateway is an address, not a URL", hint))
-        }
-        text => address::parse(text).map(Gateway::Address).map_err(|fault| {
-            let hint = "write \"auto\" for the default route's, or the gateway's address";
-            Fault::new(fault.message, fault.hint.unwrap_or_default() + "; " + hint)
-        }),
-    })?;
+    let gateway = reader.parsed(part, &keys::GATEWAY, address::parse_gateway)?;
     if let Gateway::Address(address) = gateway.value {
         third_party(reader, pair, &gateway.span, address.to_string(), Some(address));
     }

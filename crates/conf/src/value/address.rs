@@ -4,6 +4,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use keepair_core::config::Vip;
 
 use super::{Fault, quote};
+use crate::config::Gateway;
 
 /// An address of a machine.
 pub(crate) fn parse(text: &str) -> Result<IpAddr, Fault> {
@@ -24,6 +25,19 @@ pub(crate) fn parse(text: &str) -> Result<IpAddr, Fault> {
         no_address_hint(text)
     };
     Err(Fault::new(format!("{} is not an IP address", quote(text)), hint))
+}
+
+/// A gateway: `auto`, or its address.
+pub(crate) fn parse_gateway(text: &str) -> Result<Gateway, Fault> {
+    const HINT: &str = "write \"auto\" for the default route's, or the gateway's address";
+    match text {
+        "auto" => Ok(Gateway::Auto),
+        // It may hold a password, and is not quoted.
+        text if text.contains("://") => Err(Fault::new("a gateway is an address, not a URL", HINT)),
+        text => parse(text).map(Gateway::Address).map_err(|fault| {
+            Fault::new(fault.message, fault.hint.unwrap_or_default() + "; " + HINT)
+        }),
+    }
 }
 
 /// A virtual address; without a prefix length it stands alone (/32 or /128).

@@ -218,6 +218,8 @@ pub(super) const REDIS: &[Keyword] = keywords! { Redis:
         "How often Redis is asked for its state of replication.";
     "reconnect_interval" Toml(&keys::RECONNECT_INTERVAL), Own, "10ms",
         "Pause between two attempts to connect.";
+    "tiebreaker" Block(Bare, Keywords(Scope::TieBreaker)), Own, "gateway auto",
+        "Third parties, the same in both files: who does not hear the other serves only while all stand by it.";
 };
 
 pub(super) const REDIS_TLS: &[Keyword] = keywords! { RedisTls:
@@ -229,4 +231,33 @@ pub(super) const REDIS_TLS: &[Keyword] = keywords! { RedisTls:
         "Its key.";
     "server_name" Toml(&keys::TLS_SERVER_NAME), Own, "redis.example.org",
         "The name expected in the server's certificate.";
+};
+
+pub(super) const TIE_BREAKER: &[Keyword] = keywords! { TieBreaker:
+    "gateway" Toml(&keys::GATEWAY), Own, "auto",
+        "A gateway of the interface's network, by its address; `auto`: the default route's.";
+    "witness" Toml(&keys::WITNESS), Own, "redis://192.0.2.7:6379",
+        "The URL of a third Redis; one that holds `#` or `!` stands in double quotes.";
+    "witness_password_file" Toml(&keys::WITNESS_PASSWORD_FILE), Own,
+        "/etc/keepair/witness.password",
+        "A file with the witness's password in it, instead of a password in the URL.";
+    "etcd" Toml(&keys::ETCD), Own, "https://keepair@192.0.2.8:2379 https://192.0.2.9:2379",
+        "The URLs of an etcd's endpoints, all of them on this line.";
+    "etcd_password_file" Toml(&keys::ETCD_PASSWORD_FILE), Own, "/etc/keepair/etcd.password",
+        "A file with the password of the endpoints' user in it.";
+    "key" Toml(&keys::BREAKER_KEY), Own, "keepair:redis-a",
+        "The pair's key in the witness and in etcd, the same in both files and no other pair's; may be left out.";
+    "tls" Block(Bare, Keywords(Scope::BreakerTls)), Own, "server_name witness.example.org",
+        "How to speak to rediss:// and https://; may be empty.";
+};
+
+pub(super) const BREAKER_TLS: &[Keyword] = keywords! { BreakerTls:
+    "ca" Toml(&keys::BREAKER_TLS_CA), Own, "/etc/keepair/witness-ca.pem",
+        "Certificates to trust; left out: the system's.";
+    "cert" Toml(&keys::BREAKER_TLS_CERT), Own, "/etc/keepair/witness-client.pem",
+        "The client certificate; goes with `key`.";
+    "key" Toml(&keys::BREAKER_TLS_KEY), Own, "/etc/keepair/witness-client.key",
+        "Its key.";
+    "server_name" Toml(&keys::BREAKER_TLS_SERVER_NAME), Own, "witness.example.org",
+        "The name expected in the server's certificate; left out: the one connected to.";
 };

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::{Entry, Reader};
 use crate::config::Tls;
-use crate::keepalived::file::Redis;
+use crate::keepalived::file::{Redis, TieBreaker};
 use crate::keepalived::found::Kind;
 use crate::keepalived::keywords::{Scope, Takes};
 use crate::keepalived::place::Placed;
@@ -21,6 +21,7 @@ pub(super) fn synopsis(key: &Key) -> String {
         }
         Value::Path => "PATH".to_owned(),
         Value::Secret => "PASSWORD".to_owned(),
+        Value::Texts => "TEXT ...".to_owned(),
         Value::Address => "ADDRESS".to_owned(),
         _ => "TEXT".to_owned(),
     }
@@ -40,12 +41,13 @@ impl Reader<'_> {
                 "username" => it.username = self.text(entry),
                 "password" => it.password = self.secret(entry),
                 "password_file" => it.password_file = self.key_text(entry, name::path),
-                "tls" => it.tls = Some(self.tls(entry)),
+                "tls" => it.tls = Some(self.tls(entry, Scope::RedisTls)),
                 "ping_interval" => it.ping_interval = self.key_duration(entry),
                 "ping_timeout" => it.ping_timeout = self.key_duration(entry),
                 "hang_timeout" => it.hang_timeout = self.key_duration(entry),
                 "info_interval" => it.info_interval = self.key_duration(entry),
                 "reconnect_interval" => it.reconnect_interval = self.key_duration(entry),
+                "tiebreaker" => it.tie_breaker = Some(self.tie_breaker(entry)),
                 _ => {}
             }
         }
@@ -80,9 +82,29 @@ impl Reader<'_> {
         self.found.with(Kind::Error, place, fault, note);
     }
 
-    fn tls(&mut self, entry: Entry<'_>) -> Placed<Tls> {
+    /// What is a good URL, and what goes with what, says the reader of `keepair.toml`.
+    fn tie_breaker(&mut self, entry: Entry<'_>) -> Placed<TieBreaker> {
+        let mut it = TieBreaker::default();
+        for entry in self.entries(entry.node.lines(), Scope::TieBreaker) {
+            match entry.name() {
+                "gateway" => it.gateway = self.key(entry, address::parse_gateway),
+                "witness" => it.witness = self.secret(entry),
+                "witness_password_file" => {
+                    it.witness_password_file = self.key_text(entry, name::path)
+                }
+                "etcd" => it.etcd = self.secrets(entry),
+                "etcd_password_file" => it.etcd_password_file = self.key_text(entry, name::path),
+                "key" => it.key = self.text(entry),
+                "tls" => it.tls = Some(self.tls(entry, Scope::BreakerTls)),
+                _ => {}
+            }
+        }
+        Placed::new(it, entry.place())
+    }
+
+    fn tls(&mut self, entry: Entry<'_>, scope: Scope) -> Placed<Tls> {
         let mut it = Tls::default();
-        for entry in self.entries(entry.node.lines(), Scope::RedisTls) {
+        for entry in self.entries(entry.node.lines(), scope) {
             let text = match entry.name() {
                 "server_name" => self.text(entry),
                 _ => self.key_text(entry, name::path),
@@ -107,6 +129,16 @@ impl Reader<'_> {
     pub(super) fn secret(&mut self, entry: Entry<'_>) -> Option<Placed<Secret>> {
         let secret = self.text(entry)?;
         Some(secret.map(Secret::new))
+    }
+
+    /// Every word of the line, each of which may hold a password; one at least.
+    fn secrets(&mut self, entry: Entry<'_>) -> Vec<Placed<Secret>> {
+        let words = entry.node.arguments();
+        if words.is_empty() {
+            // Says so.
+            let _ = self.word(entry);
+        }
+        words.iter().map(|word| Placed::new(Secret::new(word.text.clone()), word.place)).collect()
     }
 
     /// What `parse` makes of the value. These keys are ours, so nothing is left out with a warning.

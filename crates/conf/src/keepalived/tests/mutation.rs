@@ -256,6 +256,16 @@ fn no_diagnostic_tells_a_password() {
         "redis {\npassword hunter2 hunter2\n}",
         "redis {\npassword hunter2\npassword_file x\n}",
         "redis {\npasword hunter2\n}",
+        "redis {\ntiebreaker {\nwitness redis://:hunter2@h x\n}\n}",
+        "redis {\ntiebreaker {\nwitness redis://:hun hunter2@h\n}\n}",
+        "redis {\ntiebreaker {\nwitnes redis://:hunter2@h\n}\n}",
+        "redis {\ntiebreaker {\nwitness redis://:hunter2@h {\n}\n}\n}",
+        "redis {\ntiebreaker {\ngateway redis://:hunter2@h\n}\n}",
+        "redis {\ntiebreaker {\ngateway auto redis://:hunter2@h\n}\n}",
+        "redis {\ntiebreaker {\netcd http://a:hunter2@h\nhttp://a:hunter2@i\n}\n}",
+        "redis {\ntiebreaker {\netcd \"http://a:hunter2@h\n}\n}",
+        "redis {\ntiebreaker redis://:hunter2@h {\n}\n}",
+        "redis {\ntiebreaker redis://:hunter2@h\n}",
     ] {
         let parsed = super::read(&format!("{instance}{lines}\n}}\n"));
         assert!(!parsed.diagnostics.is_empty(), "{lines}");

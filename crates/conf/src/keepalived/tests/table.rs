@@ -60,6 +60,12 @@ redis {
 tls {
 @RedisTls
 }
+tiebreaker {
+tls {
+@BreakerTls
+}
+@TieBreaker
+}
 }
 }
 vrrp_instance VI_8 {
@@ -99,8 +105,8 @@ fn beside(keyword: &Keyword) -> &'static str {
             "unicast_peer {\n172.18.0.5\n}"
         }
         (_, "username") => "password x",
-        (Scope::RedisTls, "cert") => "key /base",
-        (Scope::RedisTls, "key") => "cert /base",
+        (Scope::RedisTls | Scope::BreakerTls, "cert") => "key /base",
+        (Scope::RedisTls | Scope::BreakerTls, "key") => "cert /base",
         (_, "notify_fifo_script") => "notify_fifo /run/base",
         (_, "vrrp_notify_fifo_script") => "vrrp_notify_fifo /run/base",
         _ => "",
@@ -198,7 +204,7 @@ fn every_word_with_an_effect_has_one() {
 #[test]
 fn a_word_stands_once_in_its_block_and_says_what_it_is_for() {
     let mut all: Vec<&Keyword> = keywords::all().collect();
-    assert_eq!(all.len(), 315);
+    assert_eq!(all.len(), 327);
     for keyword in &all {
         assert_eq!(keywords::find(keyword.scope, keyword.name).unwrap().doc, keyword.doc);
         assert!(keyword.doc.ends_with('.') && keyword.doc.len() <= 110, "{}", keyword.doc);

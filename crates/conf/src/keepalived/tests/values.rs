@@ -4,7 +4,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use super::{found, good};
-use crate::config::Tls;
+use crate::config::{Gateway, Tls};
 use crate::keepalived::file::{
     Address, Broadcast, Command, GarpExtra, HmacMode, HmacValue, Instance, Lifetime, Mac, Metric,
     MetricKind, Notify, ProcessMatch, Realms, RouteKind, RouterPreference, RuleAction, Script,
@@ -313,6 +313,7 @@ fn the_redis_of_an_instance() {
         Tls { ca: Some("/ca".to_owned()), server_name: Some("n".to_owned()), ..Tls::default() };
     assert_eq!(redis.tls.as_deref(), Some(&tls));
     assert!(instance("redis { }").redis.is_some());
+    assert!(redis.tie_breaker.is_none());
     for (lines, expected) in [
         ("port 0", "`port`: `0` is out of range"),
         ("host localhost", "`localhost` is not an IP address"),
@@ -332,6 +333,48 @@ fn the_redis_of_an_instance() {
         // Tolerated or not: these are ours.
         let is_error = |line: &String| line.contains(expected) && !line.contains("warning: ");
         assert!(says.iter().any(is_error), "{lines} {says:?}");
+    }
+}
+
+#[test]
+fn the_tie_breaker_of_a_redis() {
+    let it = instance(
+        "redis { ;; tiebreaker { ;; gateway 172.18.0.1 ;; witness \"rediss://:p!w@w.example.org/3\" ;; \
+         etcd http://a:pw@192.0.2.8 \"http://192.0.2.9\" ;; etcd_password_file /p ;; key k:1 ;; \
+         tls { ;; cert /c ;; key /k ;; } ;; } ;; }",
+    );
+    let breaker = it.redis.unwrap().value.tie_breaker.unwrap().value;
+    assert_eq!(breaker.gateway.as_deref(), Some(&Gateway::Address(ip("172.18.0.1"))));
+    let witness = breaker.witness.as_deref().map(|it| it.expose());
+    assert_eq!(witness, Some("rediss://:p!w@w.example.org/3"));
+    let etcd: Vec<&str> = breaker.etcd.iter().map(|it| it.expose()).collect();
+    assert_eq!(etcd, ["http://a:pw@192.0.2.8", "http://192.0.2.9"]);
+    assert_eq!(breaker.etcd_password_file.as_deref().map(String::as_str), Some("/p"));
+    assert_eq!(breaker.key.as_deref().map(String::as_str), Some("k:1"));
+    let tls = breaker.tls.as_deref().unwrap();
+    assert_eq!((tls.cert.as_deref(), tls.key.as_deref()), (Some("/c"), Some("/k")));
+    let shown = format!("{breaker:?}");
+    assert!(!shown.contains("p!w") && !shown.contains("pw"), "{shown}");
+    for (lines, expected) in [
+        ("gateway router", "7:9 `router` is not an IP address"),
+        ("gateway redis://h", "7:9 a gateway is an address, not a URL"),
+        ("witness", "7:1 `witness` without a value"),
+        ("witness \"\"", "7:9 `witness` is empty"),
+        ("witness_password_file p", "7:23 `p` is not an absolute path"),
+        ("etcd", "7:1 `etcd` without a value"),
+        ("etcd {\nhttp://h\n}", "7:6 `etcd` has no block"),
+        ("etcd http://h\nhttp://i", "8:1 a URL where `tiebreaker` has a keyword"),
+        ("tls {\nca ca.pem\n}", "8:4 `ca.pem` is not an absolute path"),
+        ("tls {\nkey /k\n}", "7:1 `cert` and `key` go together"),
+        ("tls {\ncrt /k\n}", "8:1 unknown keyword `crt` in `tls` of `tiebreaker`"),
+        ("gatway auto", "7:1 unknown keyword `gatway` in `tiebreaker`"),
+    ] {
+        let text = format!(
+            "global_defs {{\non_dropped warn\n}}\nvrrp_instance V {{\nredis {{\ntiebreaker {{\n{lines}\n}}\n}}\n}}\n"
+        );
+        let says = found(&text);
+        // Tolerated or not: these are ours.
+        assert!(says.iter().any(|line| line == expected), "{lines} {says:?}");
     }
 }
 
