@@ -769,6 +769,7 @@ impl Node {
             self.stale_until = now + self.peer.advert_interval;
         }
         if !stalled {
+            self.look_anew(out);
             return;
         }
         if matches!(self.phase, Phase::TakingOver(_)) {

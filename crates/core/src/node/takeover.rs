@@ -69,7 +69,7 @@ pub(super) struct Takeover {
     void_at: Option<Time>,
     /// Until when the kernel was asked to serve the addresses; a claim is void after that.
     fence_until: Time,
-    /// When the last INFO was asked for.
+    /// When INFO said last that Redis is a primary.
     looked_at: Time,
 }
 
@@ -233,7 +233,7 @@ impl Node {
             self.promote(now, out);
             return;
         }
-        let info = self.look(now, out);
+        let info = self.monitor.demand_info(out);
         if self.monitor.is_primary() {
             let until = now + self.config.timing.promote_timeout;
             self.step(Step::Verifying { until, info }, until);
@@ -241,14 +241,6 @@ impl Node {
             let until = now + self.config.timing.drain_timeout;
             self.step(Step::Draining { until, info, last: None, since: now }, until);
         }
-    }
-
-    /// Asks for INFO; the number of the answer.
-    fn look(&mut self, now: Time, out: &mut Actions) -> u64 {
-        if let Phase::TakingOver(takeover) = &mut self.phase {
-            takeover.looked_at = now;
-        }
-        self.monitor.demand_info(out)
     }
 
     fn step(&mut self, step: Step, deadline: Time) {
@@ -283,7 +275,7 @@ impl Node {
             }
             Step::Draining { until, .. } if now >= until => self.promote(now, out),
             Step::Draining { until, last, since, .. } => {
-                let info = self.look(now, out);
+                let info = self.monitor.demand_info(out);
                 self.step(Step::Draining { until, info, last, since }, until);
             }
             Step::Promoting => {
@@ -293,7 +285,7 @@ impl Node {
                 self.takeover_failed(now, "Redis did not become a primary".to_string(), out);
             }
             Step::Verifying { until, .. } => {
-                let info = self.look(now, out);
+                let info = self.monitor.demand_info(out);
                 self.step(Step::Verifying { until, info }, until);
             }
             Step::Fencing | Step::Claiming => {
@@ -317,6 +309,7 @@ impl Node {
                 if self.monitor.info_answered < info => {}
             Step::Draining { .. } | Step::Verifying { .. } if self.monitor.is_primary() => {
                 self.mark(now, Mark::Promote);
+                self.looked(now);
                 self.claim(now, out);
             }
             Step::Draining { until, info: number, last, since } => {
@@ -354,7 +347,10 @@ impl Node {
             {
                 self.takeover_failed(now, MADE_A_REPLICA.to_string(), out);
             }
-            Step::Confirming { claimed, .. } => self.go_on(now, claimed, out),
+            Step::Confirming { claimed, .. } => {
+                self.looked(now);
+                self.go_on(now, claimed, out);
+            }
             _ => {}
         }
     }
@@ -389,7 +385,7 @@ impl Node {
         }
         match result {
             Ok(()) => {
-                let info = self.look(now, out);
+                let info = self.monitor.demand_info(out);
                 let until = now + self.config.timing.promote_timeout;
                 self.step(Step::Verifying { until, info }, until);
             }
@@ -522,9 +518,27 @@ impl Node {
             self.go_on(now, claimed, out);
             return;
         }
-        let info = self.look(now, out);
+        let info = self.monitor.demand_info(out);
         let until = now + self.config.timing.promote_timeout;
         self.step(Step::Confirming { info, claimed }, until);
+    }
+
+    fn looked(&mut self, at: Time) {
+        if let Phase::TakingOver(takeover) = &mut self.phase {
+            takeover.looked_at = at;
+        }
+    }
+
+    /// This daemon did not run for a while: what INFO said is old, and so is an answer that waited.
+    pub(super) fn look_anew(&mut self, out: &mut Actions) {
+        let Phase::TakingOver(takeover) = &mut self.phase else { return };
+        takeover.looked_at = Time(0);
+        if let Step::Draining { info, .. }
+        | Step::Verifying { info, .. }
+        | Step::Confirming { info, .. } = &mut takeover.step
+        {
+            *info = self.monitor.demand_info(out);
+        }
     }
 
     fn go_on(&mut self, now: Time, claimed: bool, out: &mut Actions) {

@@ -114,6 +114,7 @@ fn a_node_survives_in_every_state_and_step() {
     // One that serves, is asked to hand over, calls it off, and hands over in the end.
     let mut active = Watched::new(Bench::new());
     active.feed(Input::Started(Remains { link_up: true, ..Remains::default() }));
+    active.feed(Input::Operator(Operator::Solo));
     active.feed(Input::Redis(RedisInput::Connected));
     active.answer(&primary(250));
     for _ in 0..4200 {

@@ -78,6 +78,7 @@ pub fn parse(message: &[u8]) -> Option<Trailer> {
 /// Signs a message of either version, which goes from `src` to `dst`: appends the trailer. Over IPv6,
 /// where the checksum covers the trailer, it is made anew.
 pub fn sign(message: &mut Vec<u8>, trailer: Trailer, src: IpAddr, dst: IpAddr, key: &[u8]) {
+    let has_header = message.len() >= HEADER_LEN;
     message.extend([TYPE, trailer.key_id, 0, 0]);
     message.extend(trailer.sequence.0.to_be_bytes());
     let tag = mac(message, src, key).map(|mac| mac.finalize().into_bytes());
@@ -85,6 +86,7 @@ pub fn sign(message: &mut Vec<u8>, trailer: Trailer, src: IpAddr, dst: IpAddr, k
     let tag = tag.as_deref().and_then(|tag| tag.first_chunk()).copied().unwrap_or([0; TAG_LEN]);
     message.extend(tag);
     if src.is_ipv6()
+        && has_header
         && let Some(sum) = seed(ChecksumForm::PseudoHeader, src, dst, message.len())
         && let Some(field) = message.get_mut(CHECKSUM_AT..HEADER_LEN)
     {
@@ -100,7 +102,9 @@ pub fn sign(message: &mut Vec<u8>, trailer: Trailer, src: IpAddr, dst: IpAddr, k
 /// time it takes does not depend on where a wrong tag differs.
 pub fn verify(message: &[u8], src: IpAddr, key: &[u8]) -> bool {
     let Some((signed, tag)) = message.split_last_chunk::<TAG_LEN>() else { return false };
-    mac(signed, src, key).is_some_and(|mac| mac.verify_truncated_left(tag).is_ok())
+    // What has no header is no message, whatever is behind it.
+    signed.len() >= HEADER_LEN + PREFIX_LEN
+        && mac(signed, src, key).is_some_and(|mac| mac.verify_truncated_left(tag).is_ok())
 }
 
 /// The signature of a message with its trailer up to the tag. `None` if it has not even a header.
