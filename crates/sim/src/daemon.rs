@@ -98,6 +98,11 @@ pub struct Daemon {
 }
 
 impl Daemon {
+    /// It does nothing else until the kernel answers.
+    pub fn waits_for_kernel(&self) -> bool {
+        self.calling
+    }
+
     /// What others see it doing.
     pub fn phase(&self) -> Option<keepair_wire::peer::State> {
         self.node.as_ref().map(Node::state)

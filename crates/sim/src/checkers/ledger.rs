@@ -46,7 +46,7 @@ pub(super) struct Ledger {
 pub(super) fn guarded(world: &World, host: HostId) -> bool {
     let (daemon, kernel) = (&world.hosts[host].daemon, &world.hosts[host].kernel);
     let obeys = kernel.netlink == Netlink::default() && !kernel.gate_is_missing();
-    daemon.state == State::Running && obeys && kernel.rules
+    daemon.state == State::Running && !daemon.waits_for_kernel() && obeys && kernel.rules
 }
 
 /// Everything about the machine works, and the two hear each other, with nothing held up or lost on its
