@@ -138,7 +138,7 @@ impl Promises {
         self.after = node.state();
         for action in actions {
             match action {
-                Action::HoldConnections(_) => self.redis_pauses = true,
+                Action::AskRedis(Query::PauseWrites(_)) => self.redis_pauses = true,
                 Action::Tell(Event::Switchover(SwitchoverStep::Paused)) => {
                     self.holds_writes = !self.redis_pauses;
                 }
