@@ -162,13 +162,11 @@ impl Node {
 
     /// What is waited for, for people.
     pub(super) fn votes_missing(&self) -> String {
-        let keepers = self.votes.as_ref().map(Votes::keepers).unwrap_or_default();
-        let names = self.config.tie_breakers.iter().zip(&keepers);
-        let away = |(name, keeper): (&String, &KeeperStatus)| {
-            keeper.problem.as_ref().map(|problem| format!("{name}: {problem}"))
+        let away = |(name, keeper): (String, KeeperStatus)| {
+            keeper.problem.map(|problem| format!("{name}: {problem}"))
         };
         let peer = &self.config.peer().name;
-        match names.filter_map(away).next() {
+        match self.keepers().into_iter().find_map(away) {
             Some(away) => {
                 format!("neither {peer} nor the tie-breaker stands by this machine ({away})")
             }

@@ -74,6 +74,10 @@ pub(super) struct Takeover {
 }
 
 impl Takeover {
+    fn new(now: Time, step: Step, deadline: Time) -> Self {
+        Self { step, deadline, began_at: now, void_at: None, fence_until: now, looked_at: now }
+    }
+
     /// The kernel was asked to serve.
     pub(super) fn may_be_open(&self) -> bool {
         matches!(self.step, Step::Fencing | Step::Claiming | Step::Confirming { .. })
@@ -167,14 +171,8 @@ impl Node {
         self.timeline = Some(timeline);
         self.timers = Timers::default();
         out.push(Action::Tell(Event::TakeoverBegan { cause }));
-        let takeover = Takeover {
-            step: Step::Probing { rounds_left: PROBE_ROUNDS - 1 },
-            deadline: now + PROBE_WAIT,
-            began_at: now,
-            void_at: None,
-            fence_until: now,
-            looked_at: now,
-        };
+        let probing = Step::Probing { rounds_left: PROBE_ROUNDS - 1 };
+        let takeover = Takeover::new(now, probing, now + PROBE_WAIT);
         self.enter(Phase::TakingOver(takeover), format!("taking over: {cause}"), out);
         if self.right_end(now).is_none() {
             self.step(Step::Voting { promoted: false }, now + self.ask_again_after());
@@ -441,14 +439,7 @@ impl Node {
 
     /// An earlier run's right is still alive: go on where it was, if the kernel agrees.
     pub(super) fn resume(&mut self, now: Time, out: &mut Actions) {
-        let takeover = Takeover {
-            step: Step::Fencing,
-            deadline: now,
-            began_at: now,
-            void_at: None,
-            fence_until: now,
-            looked_at: now,
-        };
+        let takeover = Takeover::new(now, Step::Fencing, now);
         self.enter(Phase::TakingOver(takeover), self.reason.clone(), out);
         self.ask_fence(now, Action::RenewFence, out);
     }
@@ -477,14 +468,17 @@ impl Node {
         let deadline = now + self.config.timing.promote_timeout;
         let is_primary = self.monitor.is_primary();
         let Phase::TakingOver(takeover) = &mut self.phase else { return };
-        if takeover.may_be_open() && !is_primary {
-            self.takeover_failed(now, MADE_A_REPLICA.to_string(), out);
-        } else if takeover.may_be_open() {
-            takeover.step = Step::Fencing;
-            takeover.deadline = deadline;
-            takeover.fence_until = takeover.fence_until.min(until);
-            out.push(Action::OpenFence(takeover.fence_until));
+        if !takeover.may_be_open() {
+            return;
         }
+        if !is_primary {
+            self.takeover_failed(now, MADE_A_REPLICA.to_string(), out);
+            return;
+        }
+        takeover.step = Step::Fencing;
+        takeover.deadline = deadline;
+        takeover.fence_until = takeover.fence_until.min(until);
+        out.push(Action::OpenFence(takeover.fence_until));
     }
 
     /// The kernel answered.
@@ -495,7 +489,7 @@ impl Node {
         result: Result<(), Refused>,
         out: &mut Actions,
     ) {
-        let step = match &mut self.phase {
+        let step = match &self.phase {
             Phase::TakingOver(takeover) => takeover.step,
             Phase::Active(_) => return self.active_step_done(now, done, result, out),
             _ => return,
@@ -625,11 +619,7 @@ impl Node {
 
     pub(super) fn takeover_failed(&mut self, now: Time, reason: String, out: &mut Actions) {
         self.unheard_right = match &self.phase {
-            Phase::TakingOver(Takeover {
-                step: Step::Fencing | Step::Claiming | Step::Confirming { .. },
-                fence_until,
-                ..
-            }) => Some(*fence_until),
+            Phase::TakingOver(takeover) if takeover.may_be_open() => Some(takeover.fence_until),
             _ => None,
         };
         out.push(Action::Tell(Event::TakeoverFailed { reason: reason.clone() }));

@@ -509,11 +509,7 @@ fn sim_finding_15245_redis_is_looked_at_again_when_a_step_took_long() {
         (0, 7, 30, 9, State::Unfit),
         (30, 7, 30, 9, State::Unfit),
     ] {
-        let mut bench = standby();
-        bench.farewell();
-        let mut closed = replica(7);
-        closed.master_link_status = Some(LinkStatus::Down);
-        bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(closed))));
+        let mut bench = promoting();
         bench.redis(RedisInput::Reply(Query::Promote, Reply::Ok));
         let mut now = bench.now;
         let mut feed = |after_ms, input| {
@@ -538,11 +534,7 @@ fn sim_finding_15245_redis_is_looked_at_again_when_a_step_took_long() {
 #[test]
 fn fuzz_finding_a_takeover_does_not_go_on_with_another_redis() {
     for (run, wanted) in [(7, State::Active), (9, State::Unfit)] {
-        let mut bench = standby();
-        bench.farewell();
-        let mut closed = replica(7);
-        closed.master_link_status = Some(LinkStatus::Down);
-        bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(closed))));
+        let mut bench = promoting();
         bench.redis(RedisInput::Reply(Query::Promote, Reply::Ok));
         bench.done();
         bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(primary(run)))));
