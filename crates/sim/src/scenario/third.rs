@@ -22,6 +22,11 @@ fn served_by_b(world: &World) -> bool {
     world.serving() == Some(B)
 }
 
+fn a_is_back(story: &mut Story) {
+    story.happens(Fault::PowerOn(A, Boot::File, ms(100), ms(50)));
+    story.ends_well();
+}
+
 fn part(story: &mut Story) {
     for host in [A, B] {
         story.happens(Fault::Cut(host, Traffic::ALL.to_vec()));
@@ -64,8 +69,7 @@ pub(super) fn away_and_power(story: &mut Story) {
     story.always(ms(2_000), "nobody serves", |world| world.serving().is_none());
     story.happens(Fault::Arbiters(Trouble::Start));
     story.within(ms(2_000), "B serves", served_by_b);
-    story.happens(Fault::PowerOn(A, Boot::File, ms(100), ms(50)));
-    story.ends_well();
+    a_is_back(story);
 }
 
 /// It forgets, while everything is well and while A's machine dies.
@@ -78,8 +82,7 @@ pub(super) fn restarts(story: &mut Story) {
     story.happens(Fault::Arbiters(Trouble::Start));
     story.happens(Fault::PowerOff(A));
     story.within(ms(1_500), "B serves", served_by_b);
-    story.happens(Fault::PowerOn(A, Boot::File, ms(100), ms(50)));
-    story.ends_well();
+    a_is_back(story);
 }
 
 /// It does not cost a dead machine's heir more than a round trip.
@@ -88,8 +91,7 @@ pub(super) fn power(story: &mut Story) {
     story.pair();
     story.happens(Fault::PowerOff(A));
     story.within(ms(420), "B serves", served_by_b);
-    story.happens(Fault::PowerOn(A, Boot::File, ms(100), ms(50)));
-    story.ends_well();
+    a_is_back(story);
 }
 
 /// Redis dies: nobody waits for the tie-breaker.
@@ -116,8 +118,7 @@ pub(super) fn left_behind(story: &mut Story) {
     story.wait(ms(1_000));
     story.always(ms(4_000), "nobody serves", |world| world.serving().is_none());
     story.happens(Fault::Mend);
-    story.happens(Fault::PowerOn(A, Boot::File, ms(100), ms(50)));
-    story.ends_well();
+    a_is_back(story);
 }
 
 /// A machine that begins alone waits, until the operator says otherwise.
