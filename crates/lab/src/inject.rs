@@ -14,7 +14,7 @@ use crate::journal::Source;
 use crate::network::pipe;
 use crate::rig::Rig;
 use crate::settle::Pair;
-use crate::unit::Restart;
+use crate::unit::{Restart, Unit};
 
 /// Does a fault to the scene, and its repair.
 pub type Inject = fn(&mut Scene<'_>) -> Result<()>;
@@ -99,11 +99,22 @@ pub fn restart_empty(scene: &mut Scene<'_>) -> Result<()> {
 /// # Errors
 /// Where it does not run.
 pub fn hang(scene: &mut Scene<'_>) -> Result<()> {
-    scene.strike(&format!("SIGSTOP to the Redis of {}", scene.primary()?.name));
-    must_signal(&scene.primary()?.redis, Signal::SIGSTOP)?;
-    scene.at(AWAY);
-    scene.repair(&format!("SIGCONT to the Redis of {}", scene.primary()?.name));
-    must_signal(&scene.primary()?.redis, Signal::SIGCONT)
+    stopped(scene, "Redis", |host| &host.redis, AWAY)
+}
+
+/// One program of the primary's machine stands still for so long.
+fn stopped(
+    scene: &mut Scene<'_>,
+    program: &str,
+    of: fn(&Host) -> &Unit,
+    time: Duration,
+) -> Result<()> {
+    let name = scene.primary()?.name.clone();
+    scene.strike(&format!("SIGSTOP to the {program} of {name}"));
+    must_signal(of(scene.primary()?), Signal::SIGSTOP)?;
+    scene.at(time);
+    scene.repair(&format!("SIGCONT to the {program} of {name}"));
+    must_signal(of(scene.primary()?), Signal::SIGCONT)
 }
 
 /// The primary's machine is gone at once, and boots later.
@@ -162,11 +173,7 @@ pub fn daemon_gone(scene: &mut Scene<'_>) -> Result<()> {
 /// # Errors
 /// Where it does not run.
 pub fn daemon_stop(scene: &mut Scene<'_>) -> Result<()> {
-    scene.strike(&format!("SIGSTOP to the keepair of {}", scene.primary()?.name));
-    must_signal(&scene.primary()?.daemon, Signal::SIGSTOP)?;
-    scene.at(AWAY);
-    scene.repair(&format!("SIGCONT to the keepair of {}", scene.primary()?.name));
-    must_signal(&scene.primary()?.daemon, Signal::SIGCONT)
+    stopped(scene, "keepair", |host| &host.daemon, AWAY)
 }
 
 /// The primary's cable is out for a while.

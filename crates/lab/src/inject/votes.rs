@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 
-use super::{AWAY, REDIS_RESTART, Scene, UNPLUGGED};
+use super::{AWAY, REDIS_RESTART, Scene, UNPLUGGED, stopped};
 use crate::copy::{Copy, Sign};
 use crate::host::{PORT, must_signal};
 use crate::namespace::Namespace;
@@ -112,11 +112,7 @@ fn part(scene: &Scene<'_>, apart: bool) -> Result<()> {
 /// # Errors
 /// Where it does not run.
 pub fn daemon_paused(scene: &mut Scene<'_>) -> Result<()> {
-    scene.strike(&format!("SIGSTOP to the keepair of {}", scene.primary()?.name));
-    must_signal(&scene.primary()?.daemon, Signal::SIGSTOP)?;
-    scene.at(PAUSED);
-    scene.repair(&format!("SIGCONT to the keepair of {}", scene.primary()?.name));
-    must_signal(&scene.primary()?.daemon, Signal::SIGCONT)
+    stopped(scene, "keepair", |host| &host.daemon, PAUSED)
 }
 
 /// The Active machine's daemon is stopped, and the machines do not hear each other meanwhile. It goes on
