@@ -42,6 +42,8 @@ pub struct Config {
     pub announce: Announce,
     /// The third parties that stand by one of two machines that can't hear each other.
     pub tie_breaker: Option<TieBreaker>,
+    /// What a copy of the stream may take while the standby is behind, in MiB; 0: none is made.
+    pub copy_limit_mib: u64,
     /// What archives of data files may take together, in MiB; 0: there are none.
     pub archive_limit_mib: u64,
     /// The Unix group whose members may use the control socket; `None`: root only.
@@ -251,6 +253,7 @@ impl Config {
             timing: self.timing,
             announce: self.announce,
             tie_breakers: self.tie_breaker.as_ref().map(TieBreaker::names).unwrap_or_default(),
+            copy_limit_bytes: self.copy_limit_mib << 20,
         }
     }
 }

@@ -314,6 +314,9 @@ keys! {
     SALVAGE_TIMEOUT: Salvage "timeout", duration(ms(100), MINUTE),
         Preset::Timing(|timing| &mut timing.salvage_timeout), [],
         "How long one attempt may take; the rejoin waits for it.";
+    SALVAGE_COPY_LIMIT_MIB: Salvage "copy_limit_mib", integer(0, 1 << 12),
+        Preset::Integer(|| 64), ["copy_limit"],
+        "What a copy of the stream may take in memory while the standby is behind. In MiB; 0 for none.";
     SALVAGE_ARCHIVE_LIMIT_MIB: Salvage "archive_limit_mib", integer(0, 1 << 30),
         Preset::Integer(|| 1024), ["archive_limit", "limit", "max_size"],
         "What archives of data files may take together; the oldest go first. In MiB; 0 for none.";

@@ -117,6 +117,7 @@ fn read(reader: &mut Reader<'_>, top: &Part<'_>) -> Option<Config> {
     let redis = reader.table(top, &keys::REDIS);
     let failover = reader.table(top, &keys::FAILOVER);
     let salvage = reader.table(top, &keys::SALVAGE);
+    let copy_limit_mib = reader.integer(&salvage, &keys::SALVAGE_COPY_LIMIT_MIB).value;
     let archive_limit_mib = reader.integer(&salvage, &keys::SALVAGE_ARCHIVE_LIMIT_MIB).value;
     let timing = timing::read(reader, [&redis, &failover, &salvage], &advert);
     let access = access::read(reader, &redis, &vips, &nodes);
@@ -157,6 +158,7 @@ fn read(reader: &mut Reader<'_>, top: &Part<'_>) -> Option<Config> {
         timing,
         announce,
         tie_breaker,
+        copy_limit_mib,
         archive_limit_mib,
         control_group: control_group.map(|group| group.value),
     })

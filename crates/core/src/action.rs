@@ -74,6 +74,12 @@ pub enum Action {
     /// Keep, in the state directory, what only this machine holds, before it is overwritten. Answered
     /// by [`crate::Input::Salvaged`], some time.
     Salvage(Salvage),
+    /// Read the local Redis's replication stream as well, by a connection of its own, and keep its end in
+    /// memory until the next of these orders. Answered by [`crate::Input::StreamCopied`] when that
+    /// connection has ended, or could not be had.
+    CopyStream(Copying),
+    /// Nothing is copied any more, and what was is not wanted.
+    ForgetCopy,
     /// Keep this in the state directory. Answered by `ActionDone(Persist)`, some time.
     Persist(Persisted),
     /// Tell the operator.
@@ -96,6 +102,19 @@ pub struct Salvage {
     pub within: Duration,
 }
 
+/// Which part of a stream is to be copied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Copying {
+    /// Of the local Redis.
+    pub replid: ReplId,
+    /// The offset of the first byte that the standby is not known to hold. Where the backlog does not
+    /// reach back to it, the copy begins with what is written next.
+    pub from: i64,
+    /// The oldest bytes go first beyond so many.
+    pub limit_bytes: u64,
+}
+
 /// What is to be kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -107,6 +126,15 @@ pub enum Wanted {
         /// The offset of the first byte that the other machine is not known to hold.
         from: i64,
         /// The history that overwrites it: the other machine's `master_replid`.
+        newer: ReplId,
+    },
+    /// The same of a Redis that is gone, from the copy of its stream.
+    Copied {
+        /// Of the Redis that is gone.
+        replid: ReplId,
+        /// The offset of the first byte that the other machine does not hold.
+        from: i64,
+        /// The history that goes on from there.
         newer: ReplId,
     },
     /// The data files of the local Redis, where the stream can't be had.

@@ -76,6 +76,8 @@ pub struct Config {
     /// The third parties without which this machine does not serve alone, by their names for people.
     /// They have one vote together, and give it by all giving it. Empty: there is none.
     pub tie_breakers: Vec<String>,
+    /// What a copy of the stream may take while the standby is behind; 0: none is made.
+    pub copy_limit_bytes: u64,
 }
 
 /// Gratuitous ARP and unsolicited neighbour advertisements after a takeover.

@@ -55,6 +55,15 @@ pub enum Event {
     Salvaged(Kept),
     /// It could not be kept; why.
     NotSalvaged(String),
+    /// The standby is so many bytes behind, and has been for a while: a copy of the stream is kept.
+    StandbyBehind {
+        /// Of the stream.
+        bytes: i64,
+    },
+    /// It is not any more, or nothing is copied for another reason.
+    CopyEnded,
+    /// The stream could not be copied; why.
+    NotCopied(String),
     /// Redis is a replica now, and what only this machine holds, and was not kept, will be overwritten.
     OwnTail {
         /// Of the stream; `None` when nothing tells.
@@ -146,6 +155,8 @@ impl Event {
             Event::TakeoverFailed { .. }
             | Event::FollowingAnew
             | Event::NotSalvaged(_)
+            | Event::StandbyBehind { .. }
+            | Event::NotCopied(_)
             | Event::Problem(_)
             | Event::RedisLost(_)
             | Event::TimerLate { .. }
@@ -200,6 +211,15 @@ impl fmt::Display for Event {
             ),
             Event::NotSalvaged(why) => {
                 write!(f, "could not keep what only this machine holds: {why}")
+            }
+            Event::StandbyBehind { bytes } => write!(
+                f,
+                "the standby's Redis is {bytes} bytes behind: is the link slower than the load? Until it \
+                 has caught up, a copy of the stream is kept here"
+            ),
+            Event::CopyEnded => write!(f, "the copy of the stream is not needed any more"),
+            Event::NotCopied(why) => {
+                write!(f, "could not copy the stream that the standby is behind: {why}")
             }
             Event::OwnTail { bytes: Some(bytes) } => {
                 write!(f, "up to {bytes} bytes of the stream are only here and will be overwritten")

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::IpAddr;
 use core::time::Duration;
-use keepair_wire::info::{Info, RunId};
+use keepair_wire::info::{Info, ReplId, RunId};
 
 /// One thing that happened. The executor delivers them one at a time.
 #[derive(Clone, PartialEq, Debug)]
@@ -66,8 +66,20 @@ pub enum Input {
         /// What was kept, or why nothing was.
         result: Result<Kept, String>,
     },
+    /// Nothing more comes of an [`crate::Action::CopyStream`]: what is there now, or why nothing is.
+    StreamCopied(Result<Copied, String>),
     /// The operator wants something.
     Operator(Operator),
+}
+
+/// A copy of a stream that has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Copied {
+    /// Whose.
+    pub replid: ReplId,
+    /// The offset of its last byte.
+    pub to: i64,
 }
 
 /// What is safe on the disk, before it is overwritten.

@@ -10,6 +10,7 @@
 
 mod active;
 mod ballot;
+mod copy;
 mod fitness;
 mod follow;
 mod operator;
@@ -121,6 +122,7 @@ pub struct Node {
     leaving: Option<(Leaving, Time)>,
     switchover: Option<Switchover>,
     follow: follow::Follow,
+    copy: copy::Copy,
     timeline: Option<Timeline>,
     failover: Option<Failover>,
     wanted: u32,
@@ -192,6 +194,7 @@ impl Node {
             leaving: None,
             switchover: None,
             follow: follow::Follow::default(),
+            copy: copy::Copy::default(),
             timeline: None,
             failover: None,
             wanted: 0,
@@ -272,6 +275,7 @@ impl Node {
             Input::Redis(input) => self.hear_redis(now, input, out),
             Input::ActionDone(done, result) => self.action_done(now, done, result, out),
             Input::TieBreaker(place, says) => self.hear_tie_breaker(now, place, says, out),
+            Input::StreamCopied(result) => self.stream_copied(result, out),
             Input::Salvaged { number, result } => self.salvaged(now, number, result, out),
             Input::Operator(operator) => self.obey(now, operator, out),
         }
@@ -336,6 +340,7 @@ impl Node {
             Phase::New | Phase::Stopped => return,
         }
         self.advance_follow(now, out);
+        self.tend_copy(now, out);
         self.persist_changes(now, out);
         self.settle_votes(now);
         self.send_due_report(now, out);

@@ -59,6 +59,7 @@ fn render(info: &Info) -> String {
         slave_repl_offset,
         slave_priority,
         connected_slaves,
+        min_slaves_good_slaves,
         replicas,
         master_failover_state,
         master_replid,
@@ -105,6 +106,7 @@ fn render(info: &Info) -> String {
     line("slave_repl_offset", shown(slave_repl_offset));
     line("slave_priority", shown(slave_priority));
     line("connected_slaves", shown(connected_slaves));
+    line("min_slaves_good_slaves", shown(min_slaves_good_slaves));
     for (at, replica) in replicas.iter().enumerate() {
         line(&format!("slave{at}"), Some(&replica_line(replica)));
     }

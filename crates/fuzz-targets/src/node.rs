@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use keepair_core::action::Query;
 use keepair_core::config::Config;
-use keepair_core::input::{Kept, Operator, RedisInput};
+use keepair_core::input::{Copied, Kept, Operator, RedisInput};
 use keepair_core::time::Time;
 use keepair_core::{Action, Actions, Input, Node};
 
@@ -186,6 +186,15 @@ impl<'a> Scene<'a> {
                 self.inputs.push_back(Input::Redis(RedisInput::Process(process)));
             }
             Action::Persist(_) => self.persists += 1,
+            Action::CopyStream(copying) => {
+                let copied = Copied { replid: copying.replid, to: self.redis.offset() };
+                let result = match copying.from % 4 {
+                    0 => Err("Redis has no backlog to begin with".to_owned()),
+                    1 => return,
+                    _ => Ok(copied),
+                };
+                self.inputs.push_back(Input::StreamCopied(result));
+            }
             Action::Salvage(order) => {
                 let result = match order.number % 5 {
                     0 => Ok(Kept::Tail { to: self.redis.offset(), commands: 2, keys: 1 }),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{channel, sync_channel};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, anyhow, bail};
@@ -21,6 +21,7 @@ use keepair_linux::reactor::{Mailbox, Reactor, Request};
 use keepair_linux::realtime::{self, Wake};
 use keepair_linux::redis::Redis;
 use keepair_linux::rtnl::{Monitor, Rtnl};
+use keepair_linux::salvage::copy::{self, Left};
 use keepair_linux::salvage::{self, Place};
 use keepair_linux::tiebreaker::{Tell, TieBreakers};
 use keepair_linux::vrrp_socket::{VrrpSocket, VrrpSocketSpec};
@@ -86,6 +87,7 @@ pub(crate) fn run(
     let (note_sender, note_receiver) = sync_channel(1024);
     // One waits while another is carried out; the core wants no more.
     let (salvage_sender, salvage_jobs) = sync_channel(1);
+    let (copy_sender, copy_orders) = channel();
     let archive_limit_bytes = Arc::new(salvage::files::limit(config.archive_limit_mib));
     let place = Place {
         dir: state_dir.to_owned(),
@@ -139,6 +141,7 @@ pub(crate) fn run(
         fence,
         notes: note_sender,
         salvage: salvage_sender,
+        copy: copy_sender,
         rounds: rounds.clone(),
         interface: config.interface.clone(),
         link: link.clone(),
@@ -161,8 +164,11 @@ pub(crate) fn run(
     };
     {
         // Not waited for at the end: its disk may be stuck.
-        let mailbox = mailbox.clone();
-        spawn("salvage").spawn(move || salvage::work(&salvage_jobs, &place, &mailbox))?;
+        let (left, told) = (Left::default(), mailbox.clone());
+        let taken = left.clone();
+        spawn("salvage").spawn(move || salvage::work(&salvage_jobs, &place, &taken, &told))?;
+        let told = mailbox.clone();
+        spawn("copy").spawn(move || copy::work(&copy_orders, &left, &told))?;
     }
     let recording = match writer {
         Some(writer) => Some(spawn("record").spawn(move || writer.work())?),

@@ -226,6 +226,7 @@ fn forged(did: &[&str]) -> Vec<u8> {
         timing: Timing::default(),
         announce: Announce::default(),
         tie_breakers: Vec::new(),
+        copy_limit_bytes: 0,
     };
     let node = Node::new(config, Time(0));
     let mut encoder = Encoder::default();

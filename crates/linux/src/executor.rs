@@ -6,7 +6,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{Sender, SyncSender};
 use std::time::Duration;
 
 use keepair_core::Input;
@@ -25,6 +25,7 @@ use crate::realtime::monotonic_us;
 use crate::redis::Redis;
 use crate::rtnl::{Link, Rtnl};
 use crate::salvage::Job;
+use crate::salvage::copy::Order;
 use crate::tiebreaker::TieBreakers;
 use crate::vrrp_socket::VrrpSocket;
 
@@ -57,6 +58,7 @@ pub struct Executor {
     pub(crate) process: Option<ProcessWatch>,
     pub(crate) notes: SyncSender<Note>,
     pub(crate) salvage: SyncSender<Job>,
+    pub(crate) copy: Sender<Order>,
     /// The core wants the addresses to be present.
     pub(crate) vips_wanted: bool,
     pub(crate) exit: bool,
@@ -90,6 +92,8 @@ pub struct Parts {
     pub notes: SyncSender<Note>,
     /// Where what is to be salvaged is told.
     pub salvage: SyncSender<Job>,
+    /// Where is told what is to be copied of the stream.
+    pub copy: Sender<Order>,
     /// Counts the rounds of the loop, for whoever watches it.
     pub rounds: Arc<AtomicU64>,
 }
@@ -112,6 +116,7 @@ impl Executor {
             process: None,
             notes: parts.notes,
             salvage: parts.salvage,
+            copy: parts.copy,
             vips_wanted: false,
             exit: false,
             rounds: parts.rounds,
@@ -221,6 +226,17 @@ impl Executor {
                     let result = Err("the attempt before is not over yet".to_owned());
                     inputs.push_back(Input::Salvaged { number, result });
                 }
+            }
+            Action::CopyStream(copying) => {
+                let order = Order::Begin(copying, self.redis.access().clone());
+                if self.copy.send(order).is_err() {
+                    let result = Err("the thread for it is gone".to_owned());
+                    inputs.push_back(Input::StreamCopied(result));
+                }
+            }
+            Action::ForgetCopy => {
+                // A thread that is gone has forgotten it.
+                let _ = self.copy.send(Order::Forget);
             }
             Action::Persist(persisted) => {
                 if !self.note(Note::Persist(persisted)) {

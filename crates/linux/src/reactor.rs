@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::Duration;
 
-use keepair_core::input::{Done, Kept, Operator, RedisInput, Refused, Remains, Reply};
+use keepair_core::input::{Copied, Done, Kept, Operator, RedisInput, Refused, Remains, Reply};
 use keepair_core::status::Status;
 use keepair_core::tiebreaker::Says;
 use keepair_core::time::Time;
@@ -44,6 +44,8 @@ pub enum Request {
         /// What was kept, or why nothing was.
         result: Result<Kept, String>,
     },
+    /// Nothing more comes of a copy of the stream.
+    StreamCopied(Result<Copied, String>),
     /// A snapshot, please.
     Status(SyncSender<Box<Status>>),
 }
@@ -276,6 +278,9 @@ impl Reactor {
                 }
                 Request::TieBreaker(place, says) => {
                     self.inputs.push_back(Input::TieBreaker(place, says));
+                }
+                Request::StreamCopied(result) => {
+                    self.inputs.push_back(Input::StreamCopied(result));
                 }
                 Request::Salvaged { number, result } => {
                     self.inputs.push_back(Input::Salvaged { number, result });

@@ -3,8 +3,9 @@
 //! A thread of its own does it, with a connection of its own: nothing here delays an advert. It
 //! decides nothing: what is to be kept, and what becomes of a failure, is the core's. `tail` reads
 //! the end of the replication stream, `files` archives the data files, `shelf` is the directory with
-//! both; `tape` reads a tail again, and `replay` puts it back.
+//! both; `copy` holds the stream of a Redis whose standby is behind; `tape` reads a tail again, and `replay` puts it back.
 
+pub mod copy;
 pub mod files;
 pub mod replay;
 pub mod shelf;
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use keepair_core::action::{Salvage, Wanted};
 use keepair_core::input::Kept;
 
+use self::copy::Left;
 use crate::reactor::{Mailbox, Request};
 use crate::redis::Access;
 
@@ -52,10 +54,10 @@ impl Place {
 }
 
 /// Works until nobody can give it anything any more.
-pub fn work(jobs: &Receiver<Job>, place: &Place, mailbox: &Mailbox) {
+pub fn work(jobs: &Receiver<Job>, place: &Place, left: &Left, mailbox: &Mailbox) {
     while let Ok(job) = jobs.recv() {
         let number = job.order.number;
-        let result = perform(&job, place).map_err(|error| error.to_string());
+        let result = perform(&job, place, left).map_err(|error| error.to_string());
         // A core that no longer waits has said so.
         let _ = mailbox.put(Request::Salvaged { number, result });
     }
@@ -65,16 +67,23 @@ pub fn work(jobs: &Receiver<Job>, place: &Place, mailbox: &Mailbox) {
 ///
 /// # Errors
 /// Why nothing was kept.
-pub fn perform(job: &Job, place: &Place) -> io::Result<Kept> {
+pub fn perform(job: &Job, place: &Place, left: &Left) -> io::Result<Kept> {
     let until = Instant::now() + job.order.within;
     // What an earlier daemon died over.
     shelf::sweep(&place.dir, place.vrid)?;
+    let generation = job.order.generation;
     match job.order.what {
         Wanted::Tail { replid, from, newer } => {
-            let wanted = tail::Tail { replid, from, newer, generation: job.order.generation };
+            let wanted = tail::Tail { replid, from, newer, generation };
             tail::keep(&job.access, place, &wanted, until)
         }
-        Wanted::Files => files::keep(&job.access, place, job.order.generation, until),
+        Wanted::Copied { replid, from, newer } => {
+            let wanted = tail::Tail { replid, from, newer, generation };
+            let copy = left.take(replid);
+            let copy = copy.ok_or_else(|| io::Error::other("the copy is not there any more"))?;
+            tail::keep_copied(copy, place, &wanted)
+        }
+        Wanted::Files => files::keep(&job.access, place, generation, until),
     }
 }
 

@@ -11,19 +11,25 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
 use common::wait_for;
-use keepair_core::action::{Salvage, Wanted};
+use keepair_core::action::{self, Salvage, Wanted};
 use keepair_core::config::Generation;
-use keepair_core::input::Kept;
+use keepair_core::input::{Copied, Kept};
+use keepair_linux::reactor::{Mailbox, Request};
+use keepair_linux::realtime::Wake;
 use keepair_linux::redis::dialogue::Dialogue;
 use keepair_linux::redis::{Access, Endpoint};
+use keepair_linux::salvage::copy::{self, Left};
 use keepair_linux::salvage::replay::{Choice, Outcome, Plan, Replay};
 use keepair_linux::salvage::shelf::{self, Item, Kind};
+use keepair_linux::salvage::tail::{Tail, keep_copied};
 use keepair_linux::salvage::tape::{self, Tape};
 use keepair_linux::salvage::{Job, Place, files, perform};
 use keepair_wire::info::{Info, ReplId};
+use keepair_wire::resp::encode_command;
 use keepair_wire::tail::{Entry, Reader, What};
 use server::{Authority, Dir, Server, access, encrypted, free_port, login, loopback, tls};
 
@@ -112,7 +118,7 @@ impl Shelf {
         let within = Duration::from_secs(5);
         let order = Salvage { number: 1, what, generation: Generation(4), within };
         let job = Job { order, access: server.access() };
-        perform(&job, &self.place).map_err(|error| error.to_string())
+        perform(&job, &self.place, &Left::default()).map_err(|error| error.to_string())
     }
 
     fn items(&self) -> Vec<Item> {
@@ -299,7 +305,7 @@ fn a_redis_that_does_not_answer_is_given_up_in_time() {
     let within = Duration::from_millis(300);
     let order = Salvage { number: 1, what: wanted, generation: Generation(1), within };
     let began = Instant::now();
-    let result = perform(&Job { order, access: pair.old.access() }, &shelf.place);
+    let result = perform(&Job { order, access: pair.old.access() }, &shelf.place, &Left::default());
     let took = began.elapsed();
     assert_eq!(result.unwrap_err().to_string(), "it takes too long");
     assert!(took >= within && took < within * 3, "{took:?}");
@@ -644,7 +650,8 @@ fn a_user_with_these_rights_over_tls_is_enough() {
     let ask = |access: Access, what| {
         let within = Duration::from_secs(5);
         let order = Salvage { number: 1, what, generation: Generation(1), within };
-        perform(&Job { order, access }, &shelf.place).map_err(|error| error.to_string())
+        perform(&Job { order, access }, &shelf.place, &Left::default())
+            .map_err(|error| error.to_string())
     };
     let kept = ask(way.clone(), tail);
     assert!(matches!(kept, Ok(Kept::Tail { commands: 1, keys: 1, .. })), "{kept:?}");
@@ -658,4 +665,122 @@ fn a_user_with_these_rights_over_tls_is_enough() {
     run(&server, &["ACL SETUSER ann -psync"]);
     let denied = ask(way, tail).unwrap_err();
     assert!(denied.contains("NOPERM") && denied.contains("psync"), "{denied}");
+}
+
+/// The thread that copies a stream, and what it told.
+struct Copying {
+    orders: Sender<copy::Order>,
+    told: Receiver<Request>,
+    left: Left,
+}
+
+impl Copying {
+    fn begin(server: &Server, limit_bytes: u64) -> Copying {
+        let (orders, taken) = channel();
+        let (sender, told) = sync_channel(4);
+        let mailbox = Mailbox::new(sender, Arc::new(Wake::new().unwrap()));
+        let left = Left::default();
+        let into = left.clone();
+        std::thread::spawn(move || copy::work(&taken, &into, &mailbox));
+        let now = info(server);
+        let (replid, from) = (now.master_replid.unwrap(), now.master_repl_offset.unwrap() + 1);
+        let what = action::Copying { replid, from, limit_bytes };
+        orders.send(copy::Order::Begin(what, server.access())).unwrap();
+        Copying { orders, told, left }
+    }
+
+    fn ended(&self) -> Result<Copied, String> {
+        match self.told.recv_timeout(Duration::from_secs(5)).unwrap() {
+            Request::StreamCopied(result) => result,
+            _ => panic!("something else"),
+        }
+    }
+}
+
+/// Besides the standby.
+fn copies(server: &Server) -> u32 {
+    info(server).connected_slaves.unwrap() - 1
+}
+
+#[test]
+fn what_a_killed_redis_had_not_passed_on_is_kept_from_its_copy() {
+    let mut pair = Pair::start("copy", &["SELECT 3", "SET a 0", "SET other 0"]);
+    let copying = Copying::begin(&pair.old, 64 << 20);
+    wait_for("the copy", || copies(&pair.old) == 1);
+    run(&pair.old, &["SELECT 3", "SET a 1"]);
+    pair.fork();
+    run(&pair.old, &["SELECT 3", "SET a 2", "INCR n", "MULTI", "SET x 1", "SET y 1", "EXEC"]);
+    let offset = info(&pair.old).master_repl_offset.unwrap();
+    let Wanted::Tail { replid, from, newer } = pair.wanted() else { panic!("a tail") };
+    let full_syncs = |server: &Server| {
+        let stats = talk(server).info().unwrap().0;
+        stats.lines().find(|line| line.starts_with("sync_full:")).unwrap().to_owned()
+    };
+    assert_eq!(full_syncs(&pair.old), "sync_full:1", "the standby's");
+    pair.old.kill();
+
+    assert_eq!(copying.ended(), Ok(Copied { replid, to: offset }));
+    let shelf = Shelf::new("copy");
+    let what = Wanted::Copied { replid, from, newer };
+    let order =
+        Salvage { number: 1, what, generation: Generation(4), within: Duration::from_secs(5) };
+    let job = Job { order, access: pair.old.access() };
+    let keep = || perform(&job, &shelf.place, &copying.left).map_err(|error| error.to_string());
+    assert_eq!(keep(), Ok(Kept::Tail { to: offset, commands: 4, keys: 4 }));
+    let found = commands(&shelf.only().path);
+    let found: Vec<(u64, &str)> = found.iter().map(|(db, line)| (*db, &**line)).collect();
+    let expected =
+        ["SET a 2", "INCR n", "MULTI", "SET x 1", "SET y 1", "EXEC"].map(|line| (3, line));
+    assert_eq!(found, expected);
+    assert_eq!(keep(), Err("the copy is not there any more".to_owned()), "once");
+}
+
+#[test]
+fn half_a_transaction_at_the_end_of_a_copy_is_left_out() {
+    let mut bytes = Vec::new();
+    let mut write = |args: &[&[u8]]| {
+        encode_command(args, &mut bytes);
+        bytes.len() as i64
+    };
+    let whole = write(&[b"SET", b"a", b"1"]);
+    write(&[b"MULTI"]);
+    write(&[b"SET", b"b", b"1"]);
+    let (replid, newer) = (ReplId([1; 20]), ReplId([2; 20]));
+    let mut copy = copy::Copy::new(replid, 1, Some(0), 1 << 20);
+    copy.push(&bytes).unwrap();
+    copy.push(b"*1\r\n$4\r\nEX").unwrap();
+    let shelf = Shelf::new("half");
+    let tail = Tail { replid, from: 1, newer, generation: Generation(4) };
+    let kept = keep_copied(copy, &shelf.place, &tail).unwrap();
+    assert_eq!(kept, Kept::Tail { to: whole, commands: 1, keys: 1 });
+    assert_eq!(commands(&shelf.only().path), [(0, "SET a 1".to_owned())]);
+}
+
+#[test]
+fn a_copy_is_forgotten_when_it_is_told_so_and_counts_for_nobody() {
+    let pair = Pair::start("copy-forgotten", &["SET a 0"]);
+    let copying = Copying::begin(&pair.old, 64 << 20);
+    wait_for("the copy", || copies(&pair.old) == 1);
+    run(&pair.old, &["SET a 1"]);
+    pair.settle();
+    let waited = talk(&pair.old).ask(&["WAIT", "2", "1500"]).unwrap();
+    assert_eq!(waited.as_integer(), Some(1), "the standby's acknowledgement alone");
+    copying.orders.send(copy::Order::Forget).unwrap();
+    wait_for("its end", || copies(&pair.old) == 0);
+    assert!(copying.told.try_recv().is_err(), "nothing is told of it");
+}
+
+#[test]
+fn a_copy_that_redis_refuses_is_told_with_the_reason() {
+    let pair = Pair::start("copy-refused", &["SET a 0"]);
+    run(&pair.old, &["ACL SETUSER default -psync"]);
+    let error = Copying::begin(&pair.old, 64 << 20).ended().unwrap_err();
+    assert!(error.contains("NOPERM"), "{error}");
+    // What is copied by another order meanwhile is forgotten.
+    run(&pair.old, &["ACL SETUSER default +psync"]);
+    let copying = Copying::begin(&pair.old, 1 << 20);
+    let what = action::Copying { replid: ReplId([7; 20]), from: 1, limit_bytes: 1 << 20 };
+    copying.orders.send(copy::Order::Begin(what, pair.old.access())).unwrap();
+    assert_eq!(copying.ended(), Err("Redis has begun another history meanwhile".to_owned()));
+    assert_eq!(copies(&pair.old), 0);
 }

@@ -65,6 +65,10 @@ pub fn input(config: &Config, input: &Input) -> String {
             Kept::Files { bytes } => format!("salvaged: the data files, {bytes} bytes"),
         },
         Input::Salvaged { result: Err(why), .. } => format!("not salvaged: {why}"),
+        Input::StreamCopied(Ok(copied)) => {
+            format!("the copy of the stream has ended at offset {}", copied.to)
+        }
+        Input::StreamCopied(Err(why)) => format!("the stream is not copied: {why}"),
         Input::Operator(Operator::Switchover) => "the operator asks for a switchover".to_owned(),
         Input::Operator(Operator::Stop) => "the daemon is told to stop".to_owned(),
         Input::Operator(Operator::Reload(_)) => "a new configuration".to_owned(),
@@ -226,8 +230,15 @@ pub fn action(now: Time, action: &Action) -> String {
             Wanted::Tail { from, .. } => {
                 format!("salvage the stream of Redis from offset {from} on")
             }
+            Wanted::Copied { from, .. } => {
+                format!("salvage the copy of the stream from offset {from} on")
+            }
             Wanted::Files => "salvage the data files of Redis".to_owned(),
         },
+        Action::CopyStream(copying) => {
+            format!("copy the stream of Redis from offset {} on", copying.from)
+        }
+        Action::ForgetCopy => "forget the copy of the stream".to_owned(),
         Action::Persist(kept) => format!("keep generation {}", kept.generation.0),
         Action::Tell(event) => format!("say \"{event}\""),
         Action::AskTieBreaker(place, ask) => {
@@ -267,6 +278,8 @@ pub fn name(action: &Action) -> &'static str {
         Action::WatchProcess { .. } => "WatchProcess",
         Action::LookAtProcess => "LookAtProcess",
         Action::Salvage(_) => "Salvage",
+        Action::CopyStream(_) => "CopyStream",
+        Action::ForgetCopy => "ForgetCopy",
         Action::Persist(_) => "Persist",
         Action::Tell(_) => "Tell",
         Action::AskTieBreaker(..) => "AskTieBreaker",

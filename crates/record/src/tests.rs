@@ -10,7 +10,8 @@ use std::time::Duration;
 use keepair_core::action::{Action, Query};
 use keepair_core::config::{Announce, Config, Generation, Member, Priority, Timing, Vip, Vrid};
 use keepair_core::input::{
-    Done, Kept, Lost, Operator, Persisted, Process, RedisInput, Refused, Remains, Reply, Settings,
+    Copied, Done, Kept, Lost, Operator, Persisted, Process, RedisInput, Refused, Remains, Reply,
+    Settings,
 };
 use keepair_core::tiebreaker::Says;
 use keepair_core::time::Time;
@@ -48,6 +49,7 @@ fn config() -> Config {
         timing: Timing::default(),
         announce: Announce::default(),
         tie_breakers: Vec::new(),
+        copy_limit_bytes: 0,
     }
 }
 
@@ -76,6 +78,7 @@ fn full_info() -> Info {
         slave_repl_offset: Some(9_007_199_254_740_993),
         slave_priority: Some(100),
         connected_slaves: Some(1),
+        min_slaves_good_slaves: Some(1),
         replicas: vec![ReplicaInfo {
             ip: "172.18.0.5".to_owned(),
             port: 6379,
@@ -178,6 +181,8 @@ fn every_input() -> Vec<Input> {
         Input::Salvaged { number: 2, result: Ok(Kept::Tail { to: -1, commands: 2, keys: 1 }) },
         Input::Salvaged { number: u32::MAX, result: Ok(Kept::Files { bytes: u64::MAX }) },
         Input::Salvaged { number: 3, result: Err("no \"room\"".to_owned()) },
+        Input::StreamCopied(Ok(Copied { replid: ReplId([9; 20]), to: i64::MAX })),
+        Input::StreamCopied(Err("no backlog".to_owned())),
         Input::Operator(Operator::Switchover),
         Input::Operator(Operator::Stop),
         Input::Operator(Operator::Solo),
@@ -217,6 +222,8 @@ fn kind(input: &Input) -> &'static str {
         Input::Salvaged { result: Ok(Kept::Tail { .. }), .. } => "Salvaged.Tail",
         Input::Salvaged { result: Ok(Kept::Files { .. }), .. } => "Salvaged.Files",
         Input::Salvaged { result: Err(_), .. } => "Salvaged.Failed",
+        Input::StreamCopied(Ok(_)) => "StreamCopied",
+        Input::StreamCopied(Err(_)) => "StreamCopied.Failed",
         Input::Operator(Operator::Switchover) => "Switchover",
         Input::Operator(Operator::Stop) => "Stop",
         Input::Operator(Operator::Solo) => "Solo",
@@ -225,7 +232,7 @@ fn kind(input: &Input) -> &'static str {
         Input::Operator(Operator::Reload(_)) => "Reload",
     }
 }
-const KINDS: usize = 30;
+const KINDS: usize = 32;
 
 /// A node, its clock, an executor that says yes, and the record of it all.
 struct Bench {

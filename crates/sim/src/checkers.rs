@@ -82,6 +82,13 @@ facts! {
         /// Which.
         action: &'a Action,
     },
+    /// Of its copy of the stream, what the new primary lacks is in its state directory.
+    CopyKept {
+        /// Where.
+        host: HostId,
+        /// That is this.
+        writes: &'a Writes,
+    },
     /// It has performed one.
     Performed {
         /// Where.

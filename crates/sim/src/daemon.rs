@@ -10,6 +10,7 @@ mod trap;
 pub use trap::{Moment, Step, Trap};
 
 use crate::checkers::Fact;
+use crate::copy::Copy;
 use crate::digest;
 use crate::executor::Done as Outcome;
 use crate::host::HostId;
@@ -70,6 +71,8 @@ pub struct Daemon {
     pub session: Option<(u64, u64)>,
     /// The process it watches.
     pub watched: Option<u32>,
+    /// What it reads of Redis's stream, or has read.
+    pub(crate) copy: Option<Copy>,
     /// A fault in waiting.
     pub trap: Option<Trap>,
     /// What came in, and by which connection to Redis, if by one.

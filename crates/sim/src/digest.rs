@@ -52,6 +52,10 @@ pub(crate) fn input(sum: &mut Sum, input: &Input) {
             sum.word(11 | (*place as u64) << 8);
             text(sum, &format_args!("{says:?}"));
         }
+        Input::StreamCopied(result) => {
+            sum.word(13);
+            text(sum, &format_args!("{result:?}"));
+        }
         Input::Salvaged { number, result } => {
             sum.word(12 | u64::from(*number) << 8);
             text(sum, &format_args!("{result:?}"));
@@ -155,6 +159,8 @@ pub(crate) fn action(sum: &mut Sum, action: &Action) {
         Action::WatchProcess { pid } => sum.word(48 | u64::from(*pid) << 8),
         Action::LookAtProcess => sum.word(49),
         Action::Salvage(order) => text(sum, &format_args!("{order:?}")),
+        Action::CopyStream(copying) => text(sum, &format_args!("{copying:?}")),
+        Action::ForgetCopy => sum.word(55),
         Action::Persist(kept) => persisted(sum, Some(kept)),
         Action::Tell(event) => text(sum, event),
         Action::Exit => sum.word(52),

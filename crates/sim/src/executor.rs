@@ -104,6 +104,14 @@ impl World {
                 self.begin_salvage(id, *order);
                 None
             }
+            Action::CopyStream(copying) => {
+                self.begin_copy(id, *copying);
+                None
+            }
+            Action::ForgetCopy => {
+                self.hosts[id].daemon.copy = None;
+                None
+            }
             Action::Persist(persisted) => {
                 self.persist(id, *persisted);
                 None

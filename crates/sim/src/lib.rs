@@ -14,6 +14,7 @@ mod bridge;
 pub mod checkers;
 pub mod client;
 pub mod clock;
+mod copy;
 pub mod daemon;
 mod digest;
 mod executor;

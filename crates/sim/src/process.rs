@@ -101,7 +101,8 @@ impl World {
         if redis.run != run || redis.process != Process::Exiting {
             return;
         }
-        redis.end();
+        self.end_copy(host);
+        self.hosts[host].redis.end();
         self.close_streams(host);
         self.close_session(host);
     }

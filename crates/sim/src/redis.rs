@@ -306,6 +306,16 @@ impl Redis {
         self.upstream.is_none() && self.process != Process::Absent
     }
 
+    /// The history that its data belongs to.
+    pub(crate) fn replid(&self) -> ReplId {
+        self.replid
+    }
+
+    /// The offset of the last byte of its stream.
+    pub(crate) fn offset(&self) -> i64 {
+        self.offset
+    }
+
     /// It is loading its data.
     pub fn is_loading(&self) -> bool {
         self.loading

@@ -1,6 +1,7 @@
 //! What a daemon keeps of its Redis before it is overwritten: the thread beside the real-time one, its
 //! connection to Redis, and the state directory.
 
+use crate::checkers::Fact;
 use crate::host::HostId;
 use crate::redis::Process;
 use crate::world::{Event, World};
@@ -27,6 +28,8 @@ pub(crate) struct Order {
 pub(crate) struct Outcome {
     run: u64,
     number: u32,
+    /// It was the copy of a stream.
+    copied: bool,
     writes: Writes,
     result: Result<Kept, String>,
 }
@@ -50,7 +53,8 @@ impl World {
         }
         let stopped = daemon.state == crate::daemon::State::Stopped;
         let redis = &self.hosts[host].redis;
-        let silent = redis.process != Process::Absent && !redis.turns(self.now);
+        let copied = matches!(order.order.what, Wanted::Copied { .. });
+        let silent = !copied && redis.process != Process::Absent && !redis.turns(self.now);
         if stopped || (silent && self.now < order.until) {
             let at = self.now + LOOK_AGAIN;
             return self.schedule(at, Event::SalvageReads { host, order: Box::new(order) });
@@ -69,7 +73,8 @@ impl World {
         }
         let refused = if full { Err("No space left on device".to_string()) } else { Ok(()) };
         let result = result.and_then(|kept| refused.map(|()| kept));
-        let outcome = Outcome { run: order.run, number: order.order.number, writes, result };
+        let outcome =
+            Outcome { run: order.run, number: order.order.number, copied, writes, result };
         self.schedule(at, Event::Salvaged { host, outcome: Box::new(outcome) });
     }
 
@@ -89,6 +94,7 @@ impl World {
                 };
                 Ok((writes, kept))
             }
+            Wanted::Copied { replid, from, .. } => self.copied(host, replid, from),
             Wanted::Files => {
                 // BGSAVE, where it is quick enough.
                 if saves && redis.process != Process::Absent {
@@ -102,13 +108,16 @@ impl World {
 
     /// The state directory has it, or not.
     pub(crate) fn has_salvaged(&mut self, host: HostId, outcome: Outcome) {
-        let Outcome { run, number, writes, result } = outcome;
+        let Outcome { run, number, copied, writes, result } = outcome;
         let daemon = &self.hosts[host].daemon;
         if daemon.run != run || daemon.state == crate::daemon::State::Absent {
             return;
         }
         if result.is_ok() {
             self.hosts[host].salvaged.add(&writes);
+            if copied && !writes.is_empty() {
+                self.see(&Fact::CopyKept { host, writes: &writes });
+            }
         }
         self.daemon_input(host, run, None, Input::Salvaged { number, result });
     }

@@ -40,6 +40,7 @@ pub const ALL: &[(&str, Script)] = &[
     ("unrelated-data", start::unrelated_data),
     ("redis-crash", redis::crash),
     ("redis-crash-large", redis::crash_of_a_large_one),
+    ("redis-crash-behind", redis::crash_while_the_standby_is_behind),
     ("redis-hang", redis::hang),
     ("redis-restart-empty", redis::restart_empty),
     ("redis-busy", redis::busy),

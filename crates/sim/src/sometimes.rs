@@ -63,6 +63,8 @@ situations! {
     FullResync "a full resync",
     TailLost "a full resync overwrote writes",
     SalvagedTail "a tail was salvaged",
+    StandbyBehind "a standby was behind, and the stream was copied",
+    CopyKept "what a crashed Redis had not passed on was kept",
     SalvagedNothing "a tail was looked at that no client wrote",
     SalvagedFiles "data files were archived",
     NotSalvaged "something could not be salvaged",

@@ -44,6 +44,8 @@ pub(crate) enum Event {
     Persisted { host: HostId, run: u64, persisted: Box<Persisted>, result: Result<(), Refused> },
     /// The thread that salvages has its connection to Redis.
     SalvageReads { host: HostId, order: Box<Order> },
+    /// The thread that copies the stream could not begin.
+    NotCopied { host: HostId, run: u64, why: &'static str },
     /// The state directory has what was salvaged, or not.
     Salvaged { host: HostId, outcome: Box<Outcome> },
     /// A message reaches this run of Redis.
@@ -103,6 +105,7 @@ impl Event {
             | Event::DaemonInput { host, .. }
             | Event::CallEnds { host, .. }
             | Event::Persisted { host, .. }
+            | Event::NotCopied { host, .. }
             | Event::SalvageReads { host, .. }
             | Event::Salvaged { host, .. }
             | Event::RedisMessage { host, .. }
@@ -264,6 +267,9 @@ impl World {
             Event::CallEnds { host, run, life, call } => self.call_ends(host, run, life, *call),
             Event::Persisted { host, run, persisted, result } => {
                 self.persisted(host, run, *persisted, result)
+            }
+            Event::NotCopied { host, run, why } => {
+                self.daemon_input(host, run, None, Input::StreamCopied(Err(why.to_string())));
             }
             Event::SalvageReads { host, order } => self.salvage_reads(host, *order),
             Event::Salvaged { host, outcome } => self.has_salvaged(host, *outcome),

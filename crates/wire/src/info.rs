@@ -78,6 +78,8 @@ pub struct Info {
     pub connected_slaves: Option<u32>,
     /// `slave0`, `slave1` and so on, in that order; a line that makes no sense is left out.
     pub replicas: Vec<ReplicaInfo>,
+    /// Replicas that are near enough for `min-replicas-to-write`; absent where that is 0.
+    pub min_slaves_good_slaves: Option<u32>,
     /// `FAILOVER` in progress, and how far (Redis 6.2 and later).
     pub master_failover_state: Option<FailoverState>,
     /// ID of the history that the data belongs to.
@@ -235,6 +237,7 @@ impl Info {
             "slave_repl_offset" => number(&mut self.slave_repl_offset, value),
             "slave_priority" => number(&mut self.slave_priority, value),
             "connected_slaves" => number(&mut self.connected_slaves, value),
+            "min_slaves_good_slaves" => number(&mut self.min_slaves_good_slaves, value),
             "master_failover_state" => word(&mut self.master_failover_state, value, failover_state),
             "master_replid" => number(&mut self.master_replid, value),
             "master_replid2" => word(&mut self.master_replid2, value, some_repl_id),

@@ -116,6 +116,28 @@ impl Reader {
         self.from.saturating_add(taken)
     }
 
+    /// The database that is selected there, if that is known.
+    pub fn db(&self) -> Option<u64> {
+        self.db
+    }
+
+    /// The last command belongs to a transaction that goes on.
+    pub fn in_transaction(&self) -> bool {
+        self.in_transaction
+    }
+
+    /// Passes over whole commands up to the offset `to`, as far as they have come. From there on times to
+    /// live count that are over at `now_unix_ms`.
+    ///
+    /// # Errors
+    /// As [`Reader::next`].
+    pub fn pass(&mut self, to: i64, now_unix_ms: i64) -> Result<(), Error> {
+        while self.offset() < to && self.next()?.is_some() {}
+        self.ends.clear();
+        self.now_unix_ms = now_unix_ms;
+        Ok(())
+    }
+
     /// The next whole command; `None` if more bytes are needed. An error is final.
     // An iterator would have to choose between "no more" and "not yet".
     #[expect(clippy::should_implement_trait)]

@@ -24,8 +24,8 @@ const GRACE: Duration = Duration::from_secs(1);
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Salvage {
     step: Step,
-    /// Of the last order.
-    number: u32,
+    /// How many orders were given so far.
+    orders: u32,
     /// Writes were paused for it.
     paused: bool,
 }
@@ -38,7 +38,7 @@ enum Step {
     /// Until the INFO of this number says where the stream ends; or for so long.
     Measuring { info: u64, until: Option<Time> },
     /// The order was given.
-    Keeping { what: Wanted, until: Time },
+    Keeping { what: Wanted, until: Time, number: u32 },
     /// Nothing more is done for the stream up to this offset.
     Done { replid: [u8; 20], to: i64, kept: bool },
 }
@@ -98,7 +98,7 @@ impl Node {
             Step::Measuring { info, until } if until.is_some_and(|until| now >= until) => {
                 (*info, *until) = (0, None);
             }
-            Step::Keeping { what, until } if now >= *until => {
+            Step::Keeping { what, until, .. } if now >= *until => {
                 let what = *what;
                 self.not_salvaged(now, what, "it takes too long".to_string(), out);
             }
@@ -144,12 +144,19 @@ impl Node {
 
     fn order(&mut self, now: Time, what: Wanted, out: &mut Actions) {
         self.pause_local_writes(out);
+        let until = now + self.config.timing.salvage_timeout + GRACE;
+        self.follow.salvage.step =
+            Step::Keeping { what, until, number: self.order_salvage(what, out) };
+    }
+
+    /// The number of the order comes back.
+    pub(super) fn order_salvage(&mut self, what: Wanted, out: &mut Actions) -> u32 {
+        let number = self.follow.salvage.orders.wrapping_add(1);
+        self.follow.salvage.orders = number;
         let within = self.config.timing.salvage_timeout;
-        let salvage = &mut self.follow.salvage;
-        salvage.number = salvage.number.wrapping_add(1);
-        salvage.step = Step::Keeping { what, until: now + within + GRACE };
-        let (number, generation) = (salvage.number, self.generation);
+        let generation = self.generation;
         out.push(Action::Salvage(action::Salvage { number, what, generation, within }));
+        number
     }
 
     /// An order was carried out, or could not be.
@@ -160,10 +167,13 @@ impl Node {
         result: Result<Kept, String>,
         out: &mut Actions,
     ) {
-        let Step::Keeping { what, .. } = self.follow.salvage.step else {
+        if self.copy_kept(number, &result, out) {
+            return;
+        }
+        let Step::Keeping { what, number: awaited, .. } = self.follow.salvage.step else {
             return;
         };
-        if number != self.follow.salvage.number {
+        if number != awaited {
             return;
         }
         match result {
@@ -184,7 +194,9 @@ impl Node {
         out.push(Action::Tell(Event::NotSalvaged(why)));
         match what {
             Wanted::Tail { .. } => self.order(now, Wanted::Files, out),
-            Wanted::Files => self.salvage_done(self.own_facts().offset, false),
+            Wanted::Files | Wanted::Copied { .. } => {
+                self.salvage_done(self.own_facts().offset, false)
+            }
         }
     }
 

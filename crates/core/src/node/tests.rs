@@ -34,6 +34,7 @@ fn config() -> Config {
         timing: Timing::default(),
         announce: Announce::default(),
         tie_breakers: Vec::new(),
+        copy_limit_bytes: 0,
     }
 }
 
@@ -319,6 +320,7 @@ fn active_with(config: Config) -> Bench {
 
 mod active;
 mod ballot;
+mod copy;
 mod follow;
 mod salvage;
 mod start;

@@ -22,6 +22,7 @@ fn config() -> Config {
         timing: Timing::default(),
         announce: Announce::default(),
         tie_breakers: Vec::new(),
+        copy_limit_bytes: 0,
     }
 }
 

@@ -50,6 +50,7 @@ pub(super) fn config(draw: &mut Draw<'_>) -> Config {
         timing: Timing::default(),
         announce: Announce::default(),
         tie_breakers: Vec::new(),
+        copy_limit_bytes: 64 << 20,
     };
     changed(&config, draw)
 }
@@ -90,6 +91,7 @@ pub(super) fn changed(config: &Config, draw: &mut Draw<'_>) -> Config {
         timing: draw.pick(&[timing, hasty, Timing { boot_wait: ms(100), ..timing }]),
         announce: draw.pick(&[Announce::default(), announce, slow]),
         tie_breakers: Vec::new(),
+        copy_limit_bytes: 64 << 20,
         ..config.clone()
     }
 }

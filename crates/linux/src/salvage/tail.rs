@@ -13,6 +13,7 @@ use keepair_wire::resp::encode_command;
 use keepair_wire::tail::{Entry, Reader, What, database_at_end};
 use serde_json::{Value, json};
 
+use super::copy::Copy;
 use super::shelf::{self, Draft, Kind};
 use super::{Place, unix_ms};
 use crate::redis::Access;
@@ -129,42 +130,78 @@ pub fn keep(access: &Access, place: &Place, tail: &Tail, until: Instant) -> io::
     let db = database_at_end(&bytes).or_else(|| only_database(&text));
     drop(bytes);
 
+    let now_ms = i64::try_from(unix_ms()).unwrap_or(i64::MAX);
+    let mut reader = Reader::new(tail.from, db, now_ms);
+    reader.push(&first_bytes);
+    drop(first_bytes);
+    write(place, tail, reader, to, |reader| {
+        let count = redis.read(&mut buf)?;
+        reader.push(buf.get(..count).unwrap_or(&[]));
+        Ok(true)
+    })
+}
+
+/// Keeps the part of a copy that begins with the tail.
+///
+/// # Errors
+/// When the copy does not hold it, or the disk refuses.
+pub fn keep_copied(copy: Copy, place: &Place, tail: &Tail) -> io::Result<Kept> {
+    let (reader, mut pieces) = copy.tail(tail.from)?;
+    write(place, tail, reader, i64::MAX, |reader| {
+        let piece = pieces.pop_front();
+        piece.iter().for_each(|piece| reader.push(piece));
+        Ok(piece.is_some())
+    })
+}
+
+/// Writes the commands up to the one with the offset `to`, or until `more` can push nothing more.
+fn write(
+    place: &Place,
+    tail: &Tail,
+    mut reader: Reader,
+    to: i64,
+    mut more: impl FnMut(&mut Reader) -> io::Result<bool>,
+) -> io::Result<Kept> {
     let now_ms = unix_ms();
-    let mut reader = Reader::new(tail.from, db, i64::try_from(now_ms).unwrap_or(i64::MAX));
     let name = shelf::name(Kind::Tail, now_ms, place.vrid);
     let mut file = BufWriter::new(Draft::begin(&place.dir, &format!("{name}.resp"))?);
     let mut counts = Counts::default();
     let mut out = Vec::new();
+    // A Redis that crashed may have sent a part of a transaction, which nobody else would execute.
+    let mut begun: Vec<Entry> = Vec::new();
+    let db = reader.db();
     if let Some(db) = db {
         encode_command(&[b"SELECT", db.to_string().as_bytes()], &mut out);
         file.write_all(&out)?;
     }
-    reader.push(&first_bytes);
-    drop(first_bytes);
     loop {
         while reader.offset() <= to
             && let Some(entry) = reader.next().map_err(io::Error::other)?
         {
-            counts.take(&entry);
-            if matches!(entry.what, What::KeepAlive | What::Message) {
+            begun.push(entry);
+            if reader.in_transaction() {
                 continue;
             }
-            let args: Vec<&[u8]> = entry.args.iter().map(Vec::as_slice).collect();
-            out.clear();
-            encode_command(&args, &mut out);
-            // Whoever reads the file counts on it.
-            if out.len() as i64 != entry.end - entry.offset + 1 {
-                return Err(io::Error::other("a command that Redis would not write so"));
+            for entry in begun.drain(..) {
+                counts.take(&entry);
+                if matches!(entry.what, What::KeepAlive | What::Message) {
+                    continue;
+                }
+                let args: Vec<&[u8]> = entry.args.iter().map(Vec::as_slice).collect();
+                out.clear();
+                encode_command(&args, &mut out);
+                // Whoever reads the file counts on it.
+                if out.len() as i64 != entry.end - entry.offset + 1 {
+                    return Err(io::Error::other("a command that Redis would not write so"));
+                }
+                file.write_all(&out)?;
             }
-            file.write_all(&out)?;
         }
-        if reader.offset() > to {
+        if reader.offset() > to || !more(&mut reader)? {
             break;
         }
-        let count = redis.read(&mut buf)?;
-        reader.push(buf.get(..count).unwrap_or(&[]));
     }
-    let to = reader.offset() - 1;
+    let to = begun.first().map_or(reader.offset(), |entry| entry.offset) - 1;
     if counts.commands + counts.expired == 0 {
         return Ok(Kept::Nothing { to });
     }
@@ -205,7 +242,7 @@ pub(super) fn backlog_start(info: &Info) -> Option<i64> {
 }
 
 /// The one database that holds keys, by INFO's keyspace.
-fn only_database(info: &str) -> Option<u64> {
+pub(super) fn only_database(info: &str) -> Option<u64> {
     let mut databases = info.lines().filter_map(|line| {
         let (db, rest) = line.strip_prefix("db")?.split_once(':')?;
         rest.starts_with("keys=").then(|| db.parse().ok()).flatten()

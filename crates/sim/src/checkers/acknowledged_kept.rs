@@ -6,6 +6,8 @@
 //! - what a machine acknowledged while the other served too, or while neither could hear the other
 //!   (of two halves one has to go), nor has heard since, or right after its processor and its clocks
 //!   had stood still, once that machine's data is replaced;
+//! - what a Redis that crashed had not passed on to a standby that was behind, once it is in the state
+//!   directory;
 //! - what a person has given up, when nothing said whose data was newer.
 //!
 //! Where faults overlap, also:
@@ -52,6 +54,7 @@ impl Checker for AcknowledgedKept {
             Kind::Admits,
             Kind::Answered,
             Kind::ClientHeard,
+            Kind::CopyKept,
             Kind::Fault,
             Kind::Overwritten,
             Kind::Redis,

@@ -65,6 +65,7 @@ impl Checker for DataBeforePriority {
             Kind::Answered,
             Kind::ClientHeard,
             Kind::Fault,
+            Kind::CopyKept,
             Kind::Overwritten,
             Kind::Redis,
             Kind::RedisEnds,

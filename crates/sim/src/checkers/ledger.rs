@@ -95,6 +95,7 @@ impl Ledger {
             }
             Fact::Thawed { host, clock_stood: true, .. } => self.woke_at[*host] = Some(world.now),
             Fact::Admits { host } => self.unguarded[*host] = !guarded(world, *host),
+            Fact::CopyKept { writes, .. } => self.excused.add(writes),
             Fact::Overwritten { host, lost, .. } => self.overwritten(world, *host, lost),
             Fact::Answered { host, step: Done::AddVips, result: Ok(()) } if world.overlapping() => {
                 self.takes_over(world, *host);

@@ -171,6 +171,11 @@ impl Redis {
         Ok((entries.iter().filter_map(|entry| entry.write).collect(), self.offset))
     }
 
+    /// What follows from that offset on, as long as the backlog reaches back to it.
+    pub(crate) fn stream_after(&self, from: i64) -> Option<Vec<Entry>> {
+        self.backlog.as_ref()?.after(from - 1)
+    }
+
     /// At once since Redis 6.2, at the next turn of the cron before.
     fn dial_soon(&mut self, out: &mut Vec<Effect>) {
         if self.setup.version >= Version::V6_2 {

@@ -5,6 +5,7 @@ use crate::daemon::{Moment, Step};
 use crate::fault::{Fault, Way};
 use crate::host::HostId::{A, B};
 use crate::kernel::Netlink;
+use crate::network::Traffic;
 use crate::redis::{Boot, Persistence, Version};
 use crate::sometimes::Situation;
 
@@ -26,6 +27,22 @@ pub(super) fn crash_of_a_large_one(story: &mut Story) {
     story.within(ms(20), "the standby has the address", served_by_b);
     story.wait(ms(1_000));
     story.outage_at_most(ms(20));
+    story.happens(Fault::StartRedis(A, Boot::File));
+    story.ends_well();
+}
+
+/// What it sends does not arrive at the standby, while the daemons hear each other. Then it dies.
+pub(super) fn crash_while_the_standby_is_behind(story: &mut Story) {
+    story.pair();
+    story.happens(Fault::Cut(A, vec![Traffic::Rest]));
+    story.wait(ms(2_500));
+    story.happens(Fault::KillRedis(A, ms(1)));
+    story.within(ms(1_000), "the standby has the address", served_by_b);
+    story.within(ms(1_000), "what it lacks is kept", |world| {
+        let (kept, has) = (&world.hosts[A].salvaged, &world.hosts[B].redis.data);
+        kept.iter().any(|write| !has.contains(write))
+    });
+    story.happens(Fault::Mend);
     story.happens(Fault::StartRedis(A, Boot::File));
     story.ends_well();
 }

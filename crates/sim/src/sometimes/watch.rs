@@ -53,6 +53,7 @@ impl Watch {
         Kind::Redis,
         Kind::RedisEnds,
         Kind::SocketFull,
+        Kind::CopyKept,
         Kind::Thawed,
         Kind::Told,
     ];
@@ -113,6 +114,7 @@ impl Watch {
                 self.salvaging[*host] = false;
                 self.switching[*host] = false;
             }
+            Fact::CopyKept { .. } => self.note(Situation::CopyKept),
             Fact::RedisEnds { host }
                 if world.hosts[*host].daemon.phase() == Some(State::TakingOver) =>
             {
@@ -148,6 +150,7 @@ impl Watch {
                     Kept::Files { .. } => Situation::SalvagedFiles,
                 });
             }
+            Event::StandbyBehind { .. } => self.note(Situation::StandbyBehind),
             Event::NotSalvaged(_) => {
                 self.salvaging[host] = false;
                 self.note(Situation::NotSalvaged);

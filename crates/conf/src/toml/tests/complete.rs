@@ -52,6 +52,7 @@ fn the_example_of_the_readme() {
         timing: Timing::default(),
         announce: Announce::default(),
         tie_breaker: None,
+        copy_limit_mib: 64,
         archive_limit_mib: 1024,
         control_group: None,
     };
@@ -95,6 +96,7 @@ fn every_key_reaches_its_field() {
         refresh = "1m"
         [salvage]
         timeout = "180ms"
+        copy_limit_mib = 9
         archive_limit_mib = 7
         [control]
         group = "ops"
@@ -147,6 +149,7 @@ fn every_key_reaches_its_field() {
         },
         announce: Announce { repeats: 1, interval: ms(17), refresh: Duration::from_secs(60) },
         tie_breaker: None,
+        copy_limit_mib: 9,
         archive_limit_mib: 7,
         control_group: Some("ops".to_owned()),
     };
