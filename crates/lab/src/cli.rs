@@ -105,7 +105,7 @@ enum Mode {
         without_keepair: bool,
     },
     /// Kill the primary's Redis under load and count the acknowledged writes that are lost, under
-    /// keepair, with a copy of its stream beside it, and under keepalived and scripts
+    /// keepair, which keeps what the standby was behind, and under keepalived and scripts
     CrashUnderLoad {
         /// How many crashes each
         #[arg(long, default_value_t = 5)]

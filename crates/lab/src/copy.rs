@@ -1,5 +1,4 @@
-//! A copy of a Redis's replication stream, as a daemon beside it could keep one: a connection that
-//! says `PSYNC` and holds no data. It ends when Redis does.
+//! A copy of a Redis's replication stream: a connection that says `PSYNC` and holds no data.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, bail};
 
 use crate::host::Host;
 use crate::locked;
@@ -88,25 +87,6 @@ impl Copy {
             }
             thread::sleep(Duration::from_millis(1));
         }
-    }
-
-    /// What came, to the end: until Redis closes the connection, which it must have been told to or
-    /// have died.
-    ///
-    /// # Errors
-    /// Where the connection stays open.
-    pub fn to_the_end(mut self) -> Result<Vec<u8>> {
-        let reader = self.reader.take().context("it ended before")?;
-        let until = Instant::now() + Duration::from_secs(5);
-        while !reader.is_finished() {
-            if Instant::now() > until {
-                bail!("the stream goes on");
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
-        reader.join().map_err(|_| anyhow!("the reader panicked"))?;
-        let bytes = std::mem::take(&mut *locked(&self.bytes));
-        Ok(bytes)
     }
 }
 

@@ -206,6 +206,27 @@ impl Host {
         tails.map(|item| Ok(item["path"].as_str().context("a path")?.into())).collect()
     }
 
+    /// Puts back, into the Redis behind the address, everything that these files hold.
+    ///
+    /// # Errors
+    /// Where `keepair salvage apply` refuses.
+    pub fn put_back(&self, salvages: &[PathBuf]) -> Result<()> {
+        for file in salvages {
+            let name = file.file_stem().context("a name")?;
+            let mut command =
+                Command::new(self.keepair.as_ref().context("there is no keepair to run")?);
+            command.args(["salvage", "apply", "--all", "--yes"]).arg(name);
+            command.arg("--state-dir").arg(self.dir.join("state"));
+            command.arg("--config").arg(self.dir.join("keepair.toml"));
+            tidy(&mut command);
+            let out = output(&self.namespace(), command, Duration::from_secs(60))?;
+            if !out.ok {
+                bail!("keepair salvage apply: {}{}", out.stdout, out.stderr.trim());
+            }
+        }
+        Ok(())
+    }
+
     /// The file Redis logs to.
     #[must_use]
     pub fn redis_log(&self) -> PathBuf {

@@ -6,12 +6,13 @@
 //! kept by keepalived and scripts, for comparison. And the same again where the machines are
 //! connected by a link that carries less than is written.
 //!
-//! Beside keepair's primary a copy of its stream is kept until it dies: of what is lost, how much would a
-//! daemon have had that keeps one?
+//! keepair copies the stream while the standby is behind. Of what is lost, how much has it kept, and what
+//! is still missing when that was put back?
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::check::ms;
-use crate::copy::{self, Copy, Sign};
+use crate::copy;
 use crate::copy_cost;
 use crate::host::must_signal;
 use crate::interop::daemon::Programs;
@@ -68,11 +69,16 @@ pub trait Victim {
     /// # Errors
     /// Where one of the two does not answer.
     fn lag_bytes(&self) -> Result<i64>;
-    /// Begins a copy of the primary's stream, where one is wanted.
+    /// What was kept of the killed Redis, in files of commands. `None` where nobody keeps anything.
     ///
     /// # Errors
-    /// Where Redis refuses.
-    fn copy(&self) -> Result<Option<Copy>>;
+    /// Where they can't be listed.
+    fn kept(&self) -> Result<Option<Vec<PathBuf>>>;
+    /// Puts that back into the Redis that serves.
+    ///
+    /// # Errors
+    /// Where it is refused.
+    fn put_back(&self, kept: &[PathBuf]) -> Result<()>;
     /// Kills the primary's Redis.
     ///
     /// # Errors
@@ -105,17 +111,19 @@ pub struct Cost {
     pub lost: usize,
     /// Not held by whoever serves once the killed Redis is back.
     pub lost_at_last: usize,
-    /// What a copy of the stream held, where there was one.
-    pub copied: Option<Copied>,
+    /// What was kept of that, where anything is.
+    pub kept: Option<Kept>,
 }
 
-/// What a copy of the stream held.
+/// What was kept of a killed Redis.
 #[derive(Debug, Clone, Default)]
-pub struct Copied {
+pub struct Kept {
     /// How many of the writes that were lost at the takeover.
     pub of_the_lost: usize,
-    /// How many of the writes it lacked that had been acknowledged before the crash.
-    pub lacks: usize,
+    /// How many are missing when it was put back.
+    pub lost_in_the_end: usize,
+    /// How long it took to put it back.
+    pub put_back_in: Duration,
 }
 
 /// A crash, and under what.
@@ -136,7 +144,7 @@ pub struct Crash {
 pub fn crash(victim: &mut impl Victim, how: &Crash) -> Result<Cost> {
     victim.whole()?;
     let stream = victim.stream(how.prefix.clone(), how.rate);
-    let copy = victim.copy()?;
+    let before: BTreeSet<PathBuf> = victim.kept()?.into_iter().flatten().collect();
     if how.slow {
         victim.slow(true)?;
     }
@@ -154,27 +162,41 @@ pub fn crash(victim: &mut impl Victim, how: &Crash) -> Result<Cost> {
         victim.clients().run(move || stream.missing(&written))?
     };
     let lost = missing(victim)?;
-    let held = copy.map(Copy::to_the_end).transpose()?;
-    let copied = held.map(|stream| {
-        let held: BTreeSet<u64> = copy::writes_in(&stream, &how.prefix);
-        Copied {
-            of_the_lost: lost.iter().filter(|number| held.contains(number)).count(),
-            lacks: kept.before(crashed).filter(|number| !held.contains(number)).count(),
-        }
-    });
     if how.slow {
         victim.slow(false)?;
     }
     victim.again()?;
     victim.whole()?;
+    let lost_at_last = missing(victim)?.len();
+    let kept_now = victim.kept()?.map(|mut files| {
+        files.retain(|file| !before.contains(file));
+        files
+    });
+    let put_back = match kept_now {
+        None => None,
+        Some(files) => {
+            let mut held = BTreeSet::new();
+            for file in &files {
+                held.extend(copy::writes_in(&fs::read(file)?, &how.prefix));
+            }
+            let began = Instant::now();
+            victim.put_back(&files)?;
+            let put_back_in = began.elapsed();
+            Some(Kept {
+                of_the_lost: lost.iter().filter(|number| held.contains(number)).count(),
+                lost_in_the_end: missing(victim)?.len(),
+                put_back_in,
+            })
+        }
+    };
     Ok(Cost {
         rate: kept.second_before(crashed),
         acked: kept.count(),
         lag_bytes,
         gap: kept.gap(crashed),
         lost: lost.len(),
-        lost_at_last: missing(victim)?.len(),
-        copied,
+        lost_at_last,
+        kept: put_back,
     })
 }
 
@@ -240,9 +262,18 @@ impl Victim for Ours {
         behind(Some(&info(pair.primary)?), Some(&info(pair.replica)?))
     }
 
-    fn copy(&self) -> Result<Option<Copy>> {
-        let primary = self.rig.host(self.pair.map_or(0, |pair| pair.primary))?;
-        Copy::attach(primary, Sign::Ack).map(Some)
+    fn kept(&self) -> Result<Option<Vec<PathBuf>>> {
+        let [first, second] = &self.rig.hosts;
+        Ok(Some([first.salvages()?, second.salvages()?].concat()))
+    }
+
+    fn put_back(&self, kept: &[PathBuf]) -> Result<()> {
+        for host in &self.rig.hosts {
+            let own: Vec<PathBuf> =
+                kept.iter().filter(|file| file.starts_with(&host.dir)).cloned().collect();
+            host.put_back(&own)?;
+        }
+        Ok(())
     }
 
     fn crash(&mut self) -> Result<()> {
@@ -354,15 +385,17 @@ pub fn run(
 }
 
 fn tell(who: &str, how: &Crash, cost: &Cost) {
-    let copied = cost.copied.as_ref().map_or_else(String::new, |copied| {
+    let kept = cost.kept.as_ref().map_or_else(String::new, |kept| {
         format!(
-            " ({} of them in the copy, which lacks {} of those before the crash)",
-            copied.of_the_lost, copied.lacks
+            ", {} of them kept; {} lost when that was put back, which took {} ms",
+            kept.of_the_lost,
+            kept.lost_in_the_end,
+            ms(micros(kept.put_back_in))
         )
     });
     say(&format!(
         "{who:<10} {}{} writes/s, {} acknowledged, replica {} bytes behind, none for {} ms, {} lost at the \
-         takeover{copied}, {} lost when Redis was back",
+         takeover, {} lost when Redis was back{kept}",
         if how.slow { "slow link, " } else { "" },
         cost.rate,
         cost.acked,
@@ -379,14 +412,15 @@ fn summary(costs: &[Cost]) -> Value {
         values.sort_unstable();
         values.get(values.len().saturating_sub(1) / 2).copied()
     };
-    let with_copy = |cost: &Cost| Some(cost.lost - cost.copied.as_ref()?.of_the_lost);
+    let in_the_end = |cost: &Cost| Some(cost.kept.as_ref()?.lost_in_the_end);
     let all = costs.iter().map(|cost| {
         json!({
             "writes_per_second": cost.rate, "acked": cost.acked, "outage_us": micros(cost.gap),
             "replica_behind_bytes": cost.lag_bytes,
             "lost_at_takeover": cost.lost, "lost_when_back": cost.lost_at_last,
-            "lost_with_a_copy": with_copy(cost),
-            "copy_lacks_of_acked_before": cost.copied.as_ref().map(|copied| copied.lacks),
+            "kept_of_the_lost": cost.kept.as_ref().map(|kept| kept.of_the_lost),
+            "lost_when_put_back": in_the_end(cost),
+            "put_back_in_us": cost.kept.as_ref().map(|kept| micros(kept.put_back_in)),
         })
     });
     json!({
@@ -394,7 +428,7 @@ fn summary(costs: &[Cost]) -> Value {
         "median_outage_us": median(|cost| micros(cost.gap)),
         "median_lost_at_takeover": median(|cost| cost.lost as u64),
         "max_lost_at_takeover": costs.iter().map(|cost| cost.lost).max(),
-        "max_lost_with_a_copy": costs.iter().filter_map(with_copy).max(),
+        "max_lost_when_put_back": costs.iter().filter_map(in_the_end).max(),
         "median_lost_when_back": median(|cost| cost.lost_at_last as u64),
         "runs": all.collect::<Vec<_>>(),
     })

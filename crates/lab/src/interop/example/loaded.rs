@@ -9,7 +9,6 @@ use nix::sys::signal::Signal;
 
 use super::files::Example;
 use super::{PASSWORD, PORT, Pair, VIP};
-use crate::copy::Copy;
 use crate::host::must_signal;
 use crate::interop::daemon::{Kind, Programs};
 use crate::interop::play::{FIRST, NUMBERS, SECOND};
@@ -78,8 +77,12 @@ impl Victim for Scripts {
         behind(self.pair.info(FIRST).as_ref(), self.pair.info(SECOND).as_ref())
     }
 
-    fn copy(&self) -> Result<Option<Copy>> {
+    fn kept(&self) -> Result<Option<Vec<PathBuf>>> {
         Ok(None)
+    }
+
+    fn put_back(&self, _kept: &[PathBuf]) -> Result<()> {
+        Ok(())
     }
 
     fn crash(&mut self) -> Result<()> {
