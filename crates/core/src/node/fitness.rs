@@ -180,8 +180,16 @@ impl Node {
             version: version(info).unwrap_or((0, 0)),
             valkey: is_valkey(info),
             given_up: self.given_up(),
-            unused: offset < second_offset,
+            unused: offset < second_offset && self.offset_counts(),
         }
+    }
+
+    /// A primary without a backlog and without a replica does not count what it is written
+    /// (`replicationFeedSlaves`): one that was promoted in the middle of a full resynchronisation, for
+    /// which older versions free the backlog.
+    pub(super) fn offset_counts(&self) -> bool {
+        let info = self.monitor.info.as_ref();
+        !self.monitor.is_primary() || info.is_some_and(|i| i.repl_backlog_active == Some(true))
     }
 
     /// Both could take over: whether the other is the better choice. Data first, then who is the

@@ -117,7 +117,13 @@ impl Node {
                     | Relation::Superseded { own_tail_bytes: Some(0) }
             )
         );
-        if facts.empty || nothing {
+        if facts.empty {
+            return None;
+        }
+        if !self.offset_counts() {
+            return Some(Wanted::Files);
+        }
+        if nothing {
             return None;
         }
         let peer = self.peer.lineage();

@@ -240,6 +240,7 @@ fn primary(id: u8) -> Info {
         process_id: Some(1),
         master_replid: Some(ReplId([1; 20])),
         master_repl_offset: Some(1000),
+        repl_backlog_active: Some(true),
         keys: Some(5),
         ..Info::default()
     }

@@ -157,6 +157,7 @@ impl Redis {
             master_replid: Some(ReplId(self.replid())),
             master_replid2: (self.replid2 != 0).then(|| ReplId(id(self.replid2))),
             master_repl_offset: Some(self.offset),
+            repl_backlog_active: Some(true),
             second_repl_offset: Some(self.second_offset),
             cluster_enabled: Some(self.cluster),
             keys: Some(self.keys),

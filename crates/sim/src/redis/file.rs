@@ -100,7 +100,7 @@ impl Redis {
         if !std::mem::replace(&mut self.loading, false) {
             return;
         }
-        self.begin_stream();
+        self.begin_stream(out);
         if let Some(snapshot) = self.reading.take() {
             self.data = snapshot.data;
             let known = snapshot.replid.filter(|_| self.setup.version >= Version::V7_0);

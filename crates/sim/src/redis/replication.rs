@@ -86,6 +86,8 @@ pub(super) struct Upstream {
     /// Turns of the cron for which a handshake has gone unanswered.
     unanswered: u64,
     apply_at: Time,
+    /// The other end hung up while this one was loading, and looks at nothing else.
+    hung_up: bool,
 }
 
 impl Redis {
@@ -149,6 +151,7 @@ impl Redis {
             heard_at: None,
             unanswered: 0,
             apply_at: Time(0),
+            hung_up: false,
         });
         let holds = self.data.len();
         let (history, offset) = (self.replid, self.offset);
@@ -193,6 +196,7 @@ impl Redis {
         upstream.link = Link::Dialing;
         upstream.conn = conn;
         upstream.unanswered = 0;
+        upstream.hung_up = false;
         let wanted = upstream.cached.then(|| Box::new((self.replid, self.offset)));
         out.push(Effect::Dial(conn, wanted));
     }
@@ -351,9 +355,14 @@ impl Redis {
     }
 
     /// What a full resync brought has been loaded: the stream goes on behind it.
-    pub(super) fn begin_stream(&mut self) {
-        if let Some(upstream) = self.upstream.as_mut().filter(|up| up.link == Link::Syncing) {
-            upstream.link = Link::Up;
+    pub(super) fn begin_stream(&mut self, out: &mut Vec<Effect>) {
+        let Some(upstream) = self.upstream.as_mut().filter(|up| up.link == Link::Syncing) else {
+            return;
+        };
+        upstream.link = Link::Up;
+        if std::mem::take(&mut upstream.hung_up) {
+            let conn = upstream.conn;
+            self.closed(conn, out);
         }
     }
 
@@ -368,14 +377,16 @@ impl Redis {
 
     fn closed(&mut self, conn: ConnId, out: &mut Vec<Effect>) {
         self.attached.retain(|attached| attached.conn != conn);
-        let ours = |upstream: &&Upstream| upstream.conn == conn && upstream.link != Link::Down;
-        if self.upstream.as_ref().filter(ours).is_none() {
+        let ours = |upstream: &&mut Upstream| upstream.conn == conn && upstream.link != Link::Down;
+        let Some(upstream) = self.upstream.as_mut().filter(ours) else {
+            return;
+        };
+        if self.loading && upstream.link == Link::Syncing {
+            upstream.hung_up = true;
             return;
         }
         while let Some((entry, _)) = self.unapplied.pop_front() {
-            if !self.loading {
-                self.apply(entry, out);
-            }
+            self.apply(entry, out);
         }
         out.push(Effect::Note(Note::LinkLost));
         self.dial_soon(out);

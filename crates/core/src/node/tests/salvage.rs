@@ -163,3 +163,28 @@ fn which_tails_the_ids_tell() {
         assert_eq!(crate::lineage::first_own_byte(&mine, &peer), from, "{name}");
     }
 }
+
+/// Promoted in the middle of a full resynchronisation, for which its backlog was freed: what is written
+/// to it then is not counted.
+#[test]
+fn sim_finding_19231_a_primary_without_a_backlog_is_not_called_unused() {
+    for (active, unused, ordered) in
+        [(Some(true), true, None), (Some(false), false, Some(Wanted::Files))]
+    {
+        let promoted = Info {
+            master_replid2: Some(ReplId([3; 20])),
+            second_repl_offset: Some(1001),
+            repl_backlog_active: active,
+            ..primary(7)
+        };
+        let (mut bench, _) = superseded();
+        bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(promoted.clone()))));
+        assert_eq!(bench.node.own_facts().unused, unused, "{active:?}");
+        bench.report(successor());
+        for _ in 0..4 {
+            bench.answer(&promoted);
+        }
+        let orders = order(&bench).map(|order| order.what);
+        assert_eq!(orders, ordered, "{active:?}");
+    }
+}
