@@ -275,7 +275,7 @@ impl Node {
             Input::Redis(input) => self.hear_redis(now, input, out),
             Input::ActionDone(done, result) => self.action_done(now, done, result, out),
             Input::TieBreaker(place, says) => self.hear_tie_breaker(now, place, says, out),
-            Input::StreamCopied(result) => self.stream_copied(result, out),
+            Input::StreamCopied(result) => self.stream_copied(now, result, out),
             Input::Salvaged { number, result } => self.salvaged(now, number, result, out),
             Input::Operator(operator) => self.obey(now, operator, out),
         }
@@ -628,6 +628,7 @@ impl Node {
     }
 
     fn hear_info(&mut self, now: Time, out: &mut Actions) {
+        self.copied_redis_lives(out);
         if let Some(pid) = self.monitor.pid_to_watch(now) {
             out.push(Action::WatchProcess { pid });
         }

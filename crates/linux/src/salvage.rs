@@ -81,7 +81,7 @@ pub fn perform(job: &Job, place: &Place, left: &Left) -> io::Result<Kept> {
             let wanted = tail::Tail { replid, from, newer, generation };
             let copy = left.take(replid);
             let copy = copy.ok_or_else(|| io::Error::other("the copy is not there any more"))?;
-            tail::keep_copied(copy, place, &wanted)
+            tail::keep_copied(copy, place, &wanted, until)
         }
         Wanted::Files => files::keep(&job.access, place, generation, until),
     }

@@ -751,7 +751,8 @@ fn half_a_transaction_at_the_end_of_a_copy_is_left_out() {
     copy.push(b"*1\r\n$4\r\nEX").unwrap();
     let shelf = Shelf::new("half");
     let tail = Tail { replid, from: 1, newer, generation: Generation(4) };
-    let kept = keep_copied(copy, &shelf.place, &tail).unwrap();
+    let kept =
+        keep_copied(copy, &shelf.place, &tail, Instant::now() + Duration::from_secs(5)).unwrap();
     assert_eq!(kept, Kept::Tail { to: whole, commands: 1, keys: 1 });
     assert_eq!(commands(&shelf.only().path), [(0, "SET a 1".to_owned())]);
 }
@@ -767,7 +768,8 @@ fn a_copy_is_forgotten_when_it_is_told_so_and_counts_for_nobody() {
     assert_eq!(waited.as_integer(), Some(1), "the standby's acknowledgement alone");
     copying.orders.send(copy::Order::Forget).unwrap();
     wait_for("its end", || copies(&pair.old) == 0);
-    assert!(copying.told.try_recv().is_err(), "nothing is told of it");
+    let told = copying.told.recv_timeout(Duration::from_millis(500));
+    assert!(told.is_err(), "nothing is told of it");
 }
 
 #[test]

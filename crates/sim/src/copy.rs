@@ -4,9 +4,9 @@ use crate::host::HostId;
 use crate::redis::Entry;
 use crate::world::{Event, World};
 use crate::writes::Writes;
-use keepair_core::Input;
 use keepair_core::action::Copying;
 use keepair_core::input::{Copied, Kept};
+use keepair_core::time::Time;
 use keepair_wire::info::ReplId;
 use std::time::Duration;
 
@@ -43,9 +43,8 @@ impl World {
                     Some(Copy { replid: copying.replid, from, ended: None });
             }
             Err(why) => {
-                let run = self.hosts[host].daemon.run;
                 let at = self.now + BEGIN_WITHIN;
-                self.schedule(at, Event::NotCopied { host, run, why });
+                self.tell_copied(host, at, Err(why.to_string()));
             }
         }
     }
@@ -54,7 +53,6 @@ impl World {
     pub(crate) fn end_copy(&mut self, host: HostId) {
         let redis = &self.hosts[host].redis;
         let to = redis.offset();
-        let run = self.hosts[host].daemon.run;
         let Some(copy) = self.hosts[host].daemon.copy.as_ref().filter(|copy| copy.ended.is_none())
         else {
             return;
@@ -68,7 +66,14 @@ impl World {
             }
             None => Err("it held more than it may take".to_string()),
         };
-        self.daemon_input(host, run, None, Input::StreamCopied(told));
+        // An ordinary thread reads it, whenever it runs.
+        let at = self.now + Duration::from_micros(self.rng.between(20, 5_000));
+        self.tell_copied(host, at, told);
+    }
+
+    fn tell_copied(&mut self, host: HostId, at: Time, result: Result<Copied, String>) {
+        let run = self.hosts[host].daemon.run;
+        self.schedule(at, Event::StreamCopied { host, run, result: Box::new(result) });
     }
 
     /// What follows that offset, for the thread that salvages.

@@ -23,7 +23,7 @@ use crate::trace::Trace;
 use core::fmt;
 use keepair_core::Input;
 use keepair_core::event::Event as Told;
-use keepair_core::input::{Persisted, Refused};
+use keepair_core::input::{Copied, Persisted, Refused};
 use keepair_core::tiebreaker::{Ask, Run};
 use keepair_core::time::Time;
 use keepair_wire::peer::Cause;
@@ -44,8 +44,8 @@ pub(crate) enum Event {
     Persisted { host: HostId, run: u64, persisted: Box<Persisted>, result: Result<(), Refused> },
     /// The thread that salvages has its connection to Redis.
     SalvageReads { host: HostId, order: Box<Order> },
-    /// The thread that copies the stream could not begin.
-    NotCopied { host: HostId, run: u64, why: &'static str },
+    /// The thread that copies the stream tells of its end.
+    StreamCopied { host: HostId, run: u64, result: Box<Result<Copied, String>> },
     /// The state directory has what was salvaged, or not.
     Salvaged { host: HostId, outcome: Box<Outcome> },
     /// A message reaches this run of Redis.
@@ -105,7 +105,7 @@ impl Event {
             | Event::DaemonInput { host, .. }
             | Event::CallEnds { host, .. }
             | Event::Persisted { host, .. }
-            | Event::NotCopied { host, .. }
+            | Event::StreamCopied { host, .. }
             | Event::SalvageReads { host, .. }
             | Event::Salvaged { host, .. }
             | Event::RedisMessage { host, .. }
@@ -268,8 +268,8 @@ impl World {
             Event::Persisted { host, run, persisted, result } => {
                 self.persisted(host, run, *persisted, result)
             }
-            Event::NotCopied { host, run, why } => {
-                self.daemon_input(host, run, None, Input::StreamCopied(Err(why.to_string())));
+            Event::StreamCopied { host, run, result } => {
+                self.daemon_input(host, run, None, Input::StreamCopied(*result));
             }
             Event::SalvageReads { host, order } => self.salvage_reads(host, *order),
             Event::Salvaged { host, outcome } => self.has_salvaged(host, *outcome),

@@ -13,12 +13,15 @@ use crate::action::{Action, Actions, Copying, Wanted};
 use crate::event::Event;
 use crate::input::{Copied, Kept};
 use crate::time::Time;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use core::time::Duration;
-use keepair_wire::info::ReplId;
+use keepair_wire::info::{ReplId, RunId};
 
-/// A standby that has not applied what was written so long ago is behind.
+/// A standby that has not applied what was written so long ago is behind, where its daemon and Redis say
+/// often enough how far it is.
 const BEHIND_FOR: Duration = Duration::from_secs(1);
+/// After a copy could not be had.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// How far it has come.
 #[derive(Clone, Debug, Default)]
@@ -27,8 +30,8 @@ pub(super) struct Copy {
     step: Step,
     /// Where the stream ended a while ago, and when.
     mark: Option<(i64, Time)>,
-    /// It could not be had since the standby fell behind.
-    refused: bool,
+    /// It could not be had since the standby fell behind; try again then.
+    again_at: Option<Time>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,11 +39,12 @@ pub(super) struct Copy {
 enum Step {
     #[default]
     Idle,
-    /// The stream is read.
-    Running,
-    /// Nothing more will come, and it is not known yet what the new primary lacks. `info` is one that
-    /// only a Redis that lives answers.
-    Ended { copied: Copied, info: u64 },
+    /// The stream of this process is read. `left_info` was the last INFO that had been asked for when
+    /// this machine left the address.
+    Running { run_id: Option<RunId>, left_info: Option<u64> },
+    /// Nothing more will come, and it is not known yet what the new primary lacks. If the process
+    /// lives, it answers the INFO of this number.
+    Ended { copied: Copied, run_id: Option<RunId>, info: u64 },
     /// The order of this number was given.
     Keeping { number: u32 },
 }
@@ -48,25 +52,45 @@ enum Step {
 impl Node {
     pub(super) fn tend_copy(&mut self, now: Time, out: &mut Actions) {
         let active = matches!(self.phase, Phase::Active(_));
+        let asked = self.monitor.info_asked();
+        match &mut self.copy.step {
+            Step::Running { left_info, .. } if !active => {
+                left_info.get_or_insert(asked);
+            }
+            Step::Idle | Step::Running { left_info: None, .. } if active => {
+                self.watch_standby(now, out);
+            }
+            Step::Ended { copied, run_id, .. } => {
+                let (copied, run_id) = (*copied, *run_id);
+                self.keep_copy(copied, run_id, active, out);
+            }
+            // A disk that never answers does not keep it from being made anew.
+            Step::Keeping { .. } if active => self.copy = Copy::default(),
+            Step::Idle | Step::Running { .. } | Step::Keeping { .. } => {}
+        }
+    }
+
+    /// Redis has answered INFO. If it is the process whose stream was copied, it is asked itself for what
+    /// only it holds. Another one has lost that.
+    pub(super) fn copied_redis_lives(&mut self, out: &mut Actions) {
+        let answered = self.monitor.info_answered;
+        let same = |run_id| self.monitor.info.as_ref().is_some_and(|info| info.run_id == run_id);
         match self.copy.step {
-            Step::Idle | Step::Running if active => self.watch_standby(now, out),
-            // Redis lives, and is asked itself for what only it holds.
-            Step::Running if self.monitor.connected() && self.monitor.health.serves() => {
+            Step::Running { run_id, left_info: Some(left_info) }
+                if answered > left_info && same(run_id) =>
+            {
                 self.end_copy(out);
             }
-            Step::Ended { info, .. } if active && self.monitor.info_answered >= info => {
+            Step::Ended { run_id, info, .. } if answered >= info && same(run_id) => {
                 self.forget_copy(out);
             }
-            Step::Ended { copied, .. } if !active => self.keep_copy(copied, out),
-            // A disk that never answers does not keep it from being made anew.
-            Step::Keeping { .. } if active => self.forget_copy(out),
-            Step::Idle | Step::Running | Step::Ended { .. } | Step::Keeping { .. } => {}
+            _ => {}
         }
     }
 
     fn watch_standby(&mut self, now: Time, out: &mut Actions) {
-        let running = matches!(self.copy.step, Step::Running);
-        let Some((end, applied)) = self.stream_and_standby(now) else {
+        let running = matches!(self.copy.step, Step::Running { .. });
+        let Some((end, applied)) = self.stream_and_standby(now, running) else {
             self.copy.mark = None;
             if running {
                 self.end_copy(out);
@@ -74,19 +98,24 @@ impl Node {
             return;
         };
         let (mark, since) = *self.copy.mark.get_or_insert((end, now));
-        let in_time = now.since(since) < BEHIND_FOR;
+        let said_every = self.peer.advert_interval * 3 + self.config.timing.info_interval * 2;
+        let in_time = now.since(since) < BEHIND_FOR.max(said_every);
         let reached = applied >= mark;
         if reached {
             self.copy.mark = Some((end, now));
         }
         if reached && in_time {
-            self.copy.refused = false;
+            self.copy.again_at = None;
         }
         if running && (applied >= end || reached && in_time) {
             self.end_copy(out);
-        } else if !running && !reached && !in_time && !self.copy.refused {
-            self.copy.step = Step::Running;
-            out.push(Action::Tell(Event::StandbyBehind { bytes: end.saturating_sub(applied) }));
+        } else if !running && !reached && !in_time && self.copy.again_at.is_none_or(|at| now >= at)
+        {
+            if self.copy.again_at.is_none() {
+                out.push(Action::Tell(Event::StandbyBehind { bytes: end.saturating_sub(applied) }));
+            }
+            let run_id = self.monitor.info.as_ref().and_then(|info| info.run_id);
+            self.copy.step = Step::Running { run_id, left_info: None };
             out.push(Action::CopyStream(Copying {
                 replid: ReplId(self.own_facts().replid),
                 from: applied.saturating_add(1),
@@ -96,52 +125,80 @@ impl Node {
     }
 
     /// Where the stream ends, and what of it the standby has applied. `None` where there is no standby,
-    /// or a copy must not be made.
-    fn stream_and_standby(&self, now: Time) -> Option<(i64, i64)> {
+    /// or a copy must not be made. One that is `running` goes on while the standby's link breaks.
+    fn stream_and_standby(&self, now: Time, running: bool) -> Option<(i64, i64)> {
         let guarded = self.monitor.info.as_ref()?.min_slaves_good_slaves.is_some();
         if guarded || self.config.copy_limit_bytes == 0 || !self.monitor.is_primary() {
             return None;
         }
         let own = self.own_facts();
         let theirs = &self.peer.heard(now)?.redis;
-        let follows = theirs.reachable && !theirs.primary && theirs.link_up;
+        let follows = theirs.reachable && !theirs.primary && (theirs.link_up || running);
         let known = own.offset >= 0 && theirs.offset >= 0;
         (follows && known && theirs.replid == own.replid).then_some((own.offset, theirs.offset))
     }
 
     /// Nothing more comes of the copy.
-    pub(super) fn stream_copied(&mut self, result: Result<Copied, String>, out: &mut Actions) {
-        if !matches!(self.copy.step, Step::Running) {
+    pub(super) fn stream_copied(
+        &mut self,
+        now: Time,
+        result: Result<Copied, String>,
+        out: &mut Actions,
+    ) {
+        let Step::Running { run_id, .. } = self.copy.step else {
             return;
-        }
+        };
         match result {
             Ok(copied) => {
                 let info = self.monitor.demand_info(out);
-                self.copy.step = Step::Ended { copied, info };
+                self.copy.step = Step::Ended { copied, run_id, info };
             }
             Err(why) => {
                 self.copy.step = Step::Idle;
-                self.copy.refused = true;
-                out.push(Action::Tell(Event::NotCopied(why)));
+                if self.copy.again_at.is_none() {
+                    out.push(Action::Tell(Event::NotCopied(why)));
+                }
+                self.copy.again_at = Some(now + RETRY_AFTER);
+                out.push(Action::ForgetCopy);
             }
         }
     }
 
-    /// Redis is gone: what does the new primary lack?
-    fn keep_copy(&mut self, copied: Copied, out: &mut Actions) {
-        let Some(peer) = self.peer.lineage().filter(|peer| peer.facts.primary) else { return };
-        if peer.facts.replid == copied.replid.0 {
+    /// What does the new primary lack? That may be the process that was started here again.
+    fn keep_copy(
+        &mut self,
+        copied: Copied,
+        run_id: Option<RunId>,
+        active: bool,
+        out: &mut Actions,
+    ) {
+        let info = self.monitor.info.as_ref().filter(|_| self.monitor.connected());
+        if info.is_some_and(|info| info.run_id == run_id) || (active && info.is_none()) {
+            // It lives, or it is not known yet that it does not.
             return;
         }
-        let from = peer.facts.second_offset;
-        if peer.facts.replid2 != copied.replid.0 || from > copied.to {
+        let successor = if active {
+            self.own_facts()
+        } else {
+            let Some(peer) = self.peer.lineage().filter(|peer| peer.facts.primary) else { return };
+            if peer.facts.replid == copied.replid.0 {
+                return;
+            }
+            peer.facts
+        };
+        let from = successor.second_offset;
+        if successor.replid2 != copied.replid.0 {
+            let why = "the new primary does not say where its history left this one's";
+            out.push(Action::Tell(Event::NotSalvaged(why.to_string())));
             self.forget_copy(out);
-            return;
+        } else if from > copied.to {
+            self.forget_copy(out);
+        } else {
+            let newer = ReplId(successor.replid);
+            let what = Wanted::Copied { replid: copied.replid, from, newer };
+            let number = self.order_salvage(what, out);
+            self.copy.step = Step::Keeping { number };
         }
-        let newer = ReplId(peer.facts.replid);
-        let what = Wanted::Copied { replid: copied.replid, from, newer };
-        let number = self.order_salvage(what, out);
-        self.copy.step = Step::Keeping { number };
     }
 
     /// An order of this number was answered: whether it was the copy's.

@@ -171,11 +171,12 @@ impl Dialogue {
     /// When the connection is lost or closed, or time is up.
     pub fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         loop {
-            self.transport.flush()?;
+            // Who died may have sent something before: that can be read when nothing can be sent.
+            let flushed = self.transport.flush();
             match self.transport.read(buf)? {
                 Status::Read(count) => return Ok(count),
                 Status::Closed => return Err(io::Error::other("Redis closed the connection")),
-                Status::Wait => {}
+                Status::Wait => flushed?,
             }
             let left = self.until.saturating_duration_since(Instant::now());
             if left.is_zero() {

@@ -14,7 +14,7 @@ use keepair_core::input;
 use keepair_wire::info::{Info, ReplId};
 use keepair_wire::tail::Reader;
 
-use super::tail::{backlog_start, only_database};
+use super::tail::{self, backlog_start};
 use super::unix_ms;
 use crate::reactor::{Mailbox, Request};
 use crate::redis::Access;
@@ -80,7 +80,7 @@ impl Copy {
     /// Takes the next bytes.
     ///
     /// # Errors
-    /// When what is let go is no replication stream.
+    /// When what is let go is no replication stream, or one command is larger than the limit.
     pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self.pieces.back_mut().filter(|piece| piece.len() < PIECE_BYTES) {
             Some(piece) => piece.extend_from_slice(bytes),
@@ -91,6 +91,11 @@ impl Copy {
         while self.bytes > self.limit_bytes && self.pieces.len() > 1 {
             self.let_go();
             self.reader.pass(i64::MAX, 0).map_err(io::Error::other)?;
+            // What was let go, and is kept for the end of its command.
+            let begun = self.to.saturating_add(1).saturating_sub_unsigned(self.bytes);
+            if begun.abs_diff(self.reader.offset()) > self.limit_bytes {
+                return Err(io::Error::other("one command is larger than `copy_limit_mib`"));
+            }
         }
         Ok(())
     }
@@ -139,26 +144,38 @@ impl Copy {
 /// Works until nobody can tell it anything any more.
 pub fn work(orders: &Receiver<Order>, left: &Left, mailbox: &Mailbox) {
     let mut next = orders.recv().ok();
-    while let Some(order) = next.take() {
+    while let Some(order) = next {
         left.set(None);
-        if let Order::Begin(copying, access) = order {
-            match copy(&copying, &access, orders) {
-                Ok(Ended::Told(order)) => {
-                    next = order;
-                    continue;
-                }
-                Ok(Ended::Closed(copy)) => {
-                    let told = copy.told();
-                    left.set(Some(copy));
-                    let _ = mailbox.put(Request::StreamCopied(Ok(told)));
-                }
-                // A core that no longer waits has said so.
-                Err(error) => {
-                    let _ = mailbox.put(Request::StreamCopied(Err(error.to_string())));
-                }
+        let ended = match order {
+            Order::Forget => None,
+            Order::Begin(copying, access) => Some(copy(&copying, &access, orders)),
+        };
+        // Of a copy that is not wanted any more nothing is told.
+        next = match (orders.try_recv(), ended) {
+            (Ok(order), _) | (_, Some(Ok(Ended::Told(Some(order))))) => Some(order),
+            (Err(_), Some(Ok(Ended::Told(None)))) => None,
+            (Err(_), Some(Ok(Ended::Closed(copy)))) => {
+                let told = copy.told();
+                left.set(Some(copy));
+                tell(mailbox, &Ok(told));
+                orders.recv().ok()
             }
+            (Err(_), Some(Err(error))) => {
+                tell(mailbox, &Err(error.to_string()));
+                orders.recv().ok()
+            }
+            (Err(_), None) => orders.recv().ok(),
+        };
+    }
+}
+
+/// The core waits for it: a mailbox that is full is tried again.
+fn tell(mailbox: &Mailbox, result: &Result<input::Copied, String>) {
+    for _ in 0..1_000 {
+        if mailbox.put(Request::StreamCopied(result.clone())).is_ok() {
+            return;
         }
-        next = orders.recv().ok();
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -176,12 +193,12 @@ fn copy(copying: &Copying, access: &Access, orders: &Receiver<Order>) -> io::Res
     if info.master_replid != Some(copying.replid) {
         return Err(io::Error::other("Redis has begun another history meanwhile"));
     }
-    let from = begin(&info, copying.from)
+    let (first, from) = begin(&info, copying.from)
         .ok_or_else(|| io::Error::other("Redis has no backlog to begin with"))?;
-    let first = redis.stream(&copying.replid.to_string(), from)?;
-    let mut copy = Copy::new(copying.replid, from, only_database(&text), copying.limit_bytes);
-    copy.push(&first)?;
-    drop(first);
+    let (bytes, db) = tail::begin(&mut redis, &text, copying.replid, first, from)?;
+    let mut copy = Copy::new(copying.replid, from, db, copying.limit_bytes);
+    copy.push(&bytes)?;
+    drop(bytes);
     let mut buf = vec![0; 64 * 1024];
     let mut sign_at = Instant::now();
     loop {
@@ -205,13 +222,14 @@ fn copy(copying: &Copying, access: &Access, orders: &Receiver<Order>) -> io::Res
     }
 }
 
-/// Where to begin: where the standby is, if the backlog reaches back to it with room to spare, for it
-/// moves on meanwhile and a `PSYNC` that comes too late makes Redis save all its data. Else at its end.
-fn begin(info: &Info, wanted: i64) -> Option<i64> {
-    let end = info.master_repl_offset?;
+/// The oldest byte that may be asked for, and where the copy begins: where the standby is, if the backlog
+/// reaches back to it with room to spare, for it moves on meanwhile and a `PSYNC` that comes too late makes
+/// Redis save all its data. Else at its end.
+fn begin(info: &Info, wanted: i64) -> Option<(i64, i64)> {
+    let next = info.master_repl_offset?.saturating_add(1);
     let room = info.repl_backlog_size.unwrap_or(0) / 4;
-    let reaches = backlog_start(info)?.saturating_add(room) <= wanted;
-    Some(if reaches { wanted.min(end.saturating_add(1)) } else { end.saturating_add(1) })
+    let first = backlog_start(info)?.saturating_add(room).min(next);
+    Some(if first <= wanted { (first, wanted.min(next)) } else { (first, next) })
 }
 
 #[cfg(test)]
@@ -282,12 +300,13 @@ mod tests {
             ..Info::default()
         };
         for (first, wanted, from) in [
-            (1, 5_000, Some(5_000)),
-            (4_000, 5_000, Some(5_000)),
-            (4_001, 5_000, Some(10_001)),
-            (6_000, 5_000, Some(10_001)),
-            (1, 10_001, Some(10_001)),
-            (1, 20_000, Some(10_001)),
+            (1, 5_000, Some((1_001, 5_000))),
+            (4_000, 5_000, Some((5_000, 5_000))),
+            (4_001, 5_000, Some((5_001, 10_001))),
+            (6_000, 5_000, Some((7_000, 10_001))),
+            (9_500, 5_000, Some((10_001, 10_001))),
+            (1, 10_001, Some((1_001, 10_001))),
+            (1, 20_000, Some((1_001, 10_001))),
         ] {
             assert_eq!(begin(&info(first), wanted), from, "{first} {wanted}");
         }

@@ -118,18 +118,8 @@ pub fn keep(access: &Access, place: &Place, tail: &Tail, until: Instant) -> io::
     let first = backlog_start(&info)
         .filter(|first| *first <= tail.from)
         .ok_or_else(|| io::Error::other("the backlog of Redis does not reach back to it"))?;
-    let start = first.max(tail.from - BEFORE_BYTES_MAX);
-    let mut bytes = redis.stream(&tail.replid.to_string(), start)?;
-    let before_bytes = usize::try_from(tail.from - start).map_err(io::Error::other)?;
+    let (first_bytes, db) = begin(&mut redis, &text, tail.replid, first, tail.from)?;
     let mut buf = vec![0; 64 * 1024];
-    while bytes.len() < before_bytes {
-        let count = redis.read(&mut buf)?;
-        bytes.extend_from_slice(buf.get(..count).unwrap_or(&[]));
-    }
-    let first_bytes = bytes.split_off(before_bytes);
-    let db = database_at_end(&bytes).or_else(|| only_database(&text));
-    drop(bytes);
-
     let now_ms = i64::try_from(unix_ms()).unwrap_or(i64::MAX);
     let mut reader = Reader::new(tail.from, db, now_ms);
     reader.push(&first_bytes);
@@ -141,13 +131,38 @@ pub fn keep(access: &Access, place: &Place, tail: &Tail, until: Instant) -> io::
     })
 }
 
+/// Asks for the stream so that it comes from the offset `from` on: the first bytes of that, and the database
+/// selected there, if anything tells. Looks for it in what comes before, from the offset `first` on, and
+/// in `info`.
+pub(super) fn begin(
+    redis: &mut Dialogue,
+    info: &str,
+    replid: ReplId,
+    first: i64,
+    from: i64,
+) -> io::Result<(Vec<u8>, Option<u64>)> {
+    let start = first.max(from - BEFORE_BYTES_MAX);
+    let mut bytes = redis.stream(&replid.to_string(), start)?;
+    let before_bytes = usize::try_from(from - start).map_err(io::Error::other)?;
+    let mut buf = vec![0; 64 * 1024];
+    while bytes.len() < before_bytes {
+        let count = redis.read(&mut buf)?;
+        bytes.extend_from_slice(buf.get(..count).unwrap_or(&[]));
+    }
+    let first_bytes = bytes.split_off(before_bytes);
+    Ok((first_bytes, database_at_end(&bytes).or_else(|| only_database(info))))
+}
+
 /// Keeps the part of a copy that begins with the tail.
 ///
 /// # Errors
-/// When the copy does not hold it, or the disk refuses.
-pub fn keep_copied(copy: Copy, place: &Place, tail: &Tail) -> io::Result<Kept> {
+/// When the copy does not hold it, or the disk refuses or takes too long.
+pub fn keep_copied(copy: Copy, place: &Place, tail: &Tail, until: Instant) -> io::Result<Kept> {
     let (reader, mut pieces) = copy.tail(tail.from)?;
     write(place, tail, reader, i64::MAX, |reader| {
+        if Instant::now() > until {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "it takes too long"));
+        }
         let piece = pieces.pop_front();
         piece.iter().for_each(|piece| reader.push(piece));
         Ok(piece.is_some())

@@ -69,6 +69,13 @@ impl Checker for AcknowledgedKept {
         self.ledger.see(world, fact);
         match (fact, world.serving()) {
             (Fact::Settled, Some(host)) => self.check(world, host),
+            (Fact::CopyKept { writes, .. }, Some(host)) => {
+                let held =
+                    writes.iter().find(|write| world.hosts[host].redis.data.contains(*write));
+                held.map_or(Ok(()), |write| {
+                    Err(format!("the new primary holds {write}, kept as what it lacks"))
+                })
+            }
             _ => Ok(()),
         }
     }

@@ -30,6 +30,7 @@ stories! {
     unrelated_data "unrelated-data"
     redis_crash "redis-crash"
     redis_crash_large "redis-crash-large"
+    redis_crash_behind "redis-crash-behind"
     redis_hang "redis-hang"
     redis_restart_empty "redis-restart-empty"
     redis_busy "redis-busy"

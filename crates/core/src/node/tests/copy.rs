@@ -108,7 +108,6 @@ fn no_copy_is_kept_where_redis_would_count_on_it_or_nobody_follows() {
     type Change = fn(&mut Info, &mut Report);
     let table: &[(&str, Change)] = &[
         ("min-replicas-to-write", |info, _| info.min_slaves_good_slaves = Some(1)),
-        ("its link is down", |_, report| report.redis.link_up = false),
         ("its Redis does not answer", |_, report| report.redis.reachable = false),
         ("another history", |_, report| report.redis.replid = [9; 20]),
         ("it is a primary", |_, report| report.redis.primary = true),
@@ -135,6 +134,106 @@ fn no_copy_is_kept_where_redis_would_count_on_it_or_nobody_follows() {
     let mut bench = copying();
     bench.pass_with(5_000, &primary(7));
     assert_eq!(bench.copy_actions(), [Action::ForgetCopy], "the peer is not heard");
+}
+
+#[test]
+fn a_link_that_breaks_ends_no_copy_and_begins_none() {
+    let broken = |tenth: i64| {
+        let mut report = standby_at(1000 + tenth);
+        report.redis.link_up = false;
+        report
+    };
+    let mut bench = active_with(copying_config());
+    for tenth in 1..=30 {
+        bench.tenth(1000 + tenth * 100, broken(tenth));
+    }
+    assert_eq!(bench.copy_actions(), []);
+    let mut bench = copying();
+    for tenth in 1..=30 {
+        bench.tenth(3000 + tenth * 100, broken(tenth));
+    }
+    assert_eq!(bench.copy_actions(), []);
+}
+
+#[test]
+fn a_standby_that_says_seldom_how_far_it_is_is_not_called_behind() {
+    for (late_tenths, wanted) in [(13, false), (60, true)] {
+        let mut bench = active_with(copying_config());
+        bench.node.peer.advert_interval = Duration::from_secs(1);
+        for tenth in 1..=120 {
+            let info = Info { master_repl_offset: Some(1000 + tenth * 100), ..primary(7) };
+            if tenth % 10 == 0 {
+                bench.report(standby_at(1000 + (tenth - late_tenths).max(0) * 100));
+            }
+            bench.pass_with(100, &info);
+        }
+        let begun = bench.copy_actions().iter().any(|it| matches!(it, Action::CopyStream(_)));
+        assert_eq!(begun, wanted, "{late_tenths}");
+    }
+}
+
+/// What happens when Redis dies reaches the core in any order, and its supervisor may have started another
+/// one meanwhile.
+#[test]
+fn review_finding_a_copy_is_not_forgotten_in_the_crash_that_it_is_for() {
+    type Happens = fn(&mut Bench);
+    let copied: Happens = |bench| {
+        let copied = Copied { replid: ReplId([1; 20]), to: 3000 };
+        bench.feed(Input::StreamCopied(Ok(copied)));
+    };
+    let dies: Happens = |bench| bench.redis_dies();
+    let late_info: Happens = |bench| {
+        let info = Info { master_repl_offset: Some(3000), ..primary(7) };
+        bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(info))));
+    };
+    let another: Happens = |bench| {
+        bench.pass(30);
+        bench.redis(RedisInput::Connected);
+        bench.answer(&Info { master_replid: Some(ReplId([8; 20])), keys: Some(0), ..primary(8) });
+    };
+    for (case, story) in [
+        ("the copy first", &[copied, dies][..]),
+        ("Redis first", &[dies, copied]),
+        ("an answer that was on its way", &[copied, late_info, dies]),
+        ("an answer that was on its way, Redis first", &[dies, late_info, copied]),
+        ("another Redis is there", &[copied, dies, another]),
+        ("another Redis is there before", &[dies, another, copied]),
+    ] {
+        let mut bench = copying();
+        // One was asked for and will not be answered.
+        bench.pass(100);
+        bench.copy_actions();
+        story.iter().for_each(|happens| happens(&mut bench));
+        assert_ne!(bench.node.state(), State::Active, "{case}");
+        bench.report(successor(1, 2500));
+        let actions = bench.copy_actions();
+        assert!(matches!(actions[..], [Action::Salvage(_)]), "{case}: {actions:?}");
+    }
+}
+
+/// The standby is no heir, and Redis comes back from its file.
+#[test]
+fn what_a_restarted_redis_lacks_itself_is_kept() {
+    let mut bench = copied();
+    let info = Info {
+        master_replid: Some(ReplId([8; 20])),
+        master_replid2: Some(ReplId([1; 20])),
+        second_repl_offset: Some(2001),
+        master_repl_offset: Some(2000),
+        ..primary(8)
+    };
+    bench.redis(RedisInput::Connected);
+    let mut behind = standby_at(1000);
+    behind.fit = false;
+    for _ in 0..100 {
+        bench.report(behind.clone());
+        bench.pass_with(50, &info);
+    }
+    assert_eq!(bench.node.state(), State::Active, "{}", bench.node.reason);
+    let actions = bench.copy_actions();
+    let [Action::Salvage(order)] = actions[..] else { panic!("{actions:?}") };
+    let newer = ReplId([8; 20]);
+    assert_eq!(order.what, Wanted::Copied { replid: ReplId([1; 20]), from: 2001, newer });
 }
 
 #[test]
@@ -176,8 +275,14 @@ fn a_disk_that_never_answers_keeps_no_copy_from_being_made_later() {
     bench.copy_actions();
     bench.redis(RedisInput::Connected);
     bench.report(standby_at(3000));
-    bench.until(State::Active, &primary(7));
-    assert!(bench.copy_actions().contains(&Action::ForgetCopy));
+    bench.until(State::Active, &primary(8));
+    bench.copy_actions();
+    for tenth in 0..20 {
+        let info = Info { master_repl_offset: Some(3000 + tenth * 100), ..primary(8) };
+        bench.report(standby_at(3000));
+        bench.pass_with(100, &info);
+    }
+    assert!(matches!(bench.copy_actions()[..], [Action::CopyStream(_)]));
 }
 
 #[test]
@@ -190,6 +295,9 @@ fn a_copy_of_which_the_new_primary_lacks_nothing_is_forgotten() {
         bench.report(report);
         assert_eq!(bench.copy_actions(), [Action::ForgetCopy], "{case}");
     }
+    let mut bench = copied();
+    bench.report(successor(1, 2999));
+    assert!(matches!(bench.copy_actions()[..], [Action::Salvage(_)]), "it lacks one byte");
 }
 
 #[test]
@@ -207,6 +315,8 @@ fn a_copy_whose_redis_lives_is_forgotten() {
     // The address is left to the peer.
     let mut bench = copying();
     bench.feed(Input::LinkChanged(false));
+    bench.answer(&primary(7));
+    bench.pass_with(150, &primary(7));
     assert_eq!(bench.copy_actions(), [Action::ForgetCopy]);
 }
 
@@ -220,7 +330,7 @@ fn a_copy_that_can_not_be_had_is_told_once_and_tried_again_when_the_standby_fall
     let told = bench.told();
     let wanted = "could not copy the stream that the standby is behind: NOPERM";
     assert_eq!(told.iter().filter(|text| *text == wanted).count(), 1, "{told:?}");
-    assert_eq!(bench.copy_actions(), []);
+    assert_eq!(bench.copy_actions(), [Action::ForgetCopy]);
     for _ in 0..15 {
         bench.tenth(6000, standby_at(6000));
     }
