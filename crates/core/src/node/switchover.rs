@@ -114,6 +114,10 @@ impl Node {
         if self.switchover.is_some() {
             return Some("another one is under way".to_string());
         }
+        // What it finds opens the fence again, or ends in leaving the address.
+        if matches!(&self.phase, Phase::Active(active) if active.yielding.is_some()) {
+            return Some("it is being looked whose data is newer; try again".to_string());
+        }
         None
     }
 

@@ -295,6 +295,31 @@ fn fuzz_finding_5_nothing_opens_the_fence_while_it_holds_writes_back() {
 }
 
 #[test]
+fn fuzz_finding_no_switchover_begins_while_it_is_looked_whose_data_is_newer() {
+    let mut old = primary(7);
+    old.redis_version = Some("6.0.16".to_string());
+    let mut bench = active();
+    bench.pass_with(200, &old);
+    let mut newer = peer_report(State::Active, true, 9);
+    newer.redis.replid = [2; 20];
+    newer.redis.replid2 = [1; 20];
+    newer.redis.second_offset = 1001;
+    bench.report(newer);
+    assert!(bench.done().contains(&"CloseFence { and_source: false }".to_string()));
+    // It has thought better of it.
+    bench.report(peer_report(State::Backup, false, 1));
+    bench.told();
+    bench.feed(Input::Operator(Operator::Switchover));
+    let told = bench.told();
+    let refused = "switchover: refused: it is being looked whose data is newer; try again";
+    assert!(told.contains(&refused.to_string()), "{told:?}");
+    bench.done();
+    bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(old))));
+    assert!(bench.done().contains(&"open fence".to_string()));
+    assert_eq!(bench.node.state(), State::Active);
+}
+
+#[test]
 fn sim_finding_524_a_fence_that_does_not_hold_the_packets_ends_the_switchover() {
     let mut old = primary(7);
     old.redis_version = Some("6.0.16".to_string());
