@@ -156,7 +156,10 @@ fn alone_it_waits_for_the_other_until_it_is_told_to_serve() {
     wait_for("the address", || scene.has_vip());
     machine.wait_state("Active", "");
     assert!(scene.is_served(VIP));
-    assert_eq!(files(&machine.dir.path("state")), ["generation-51.json", "instance-51"]);
+    // Written behind the claim, which no disk may delay.
+    wait_for("the generation on the disk", || {
+        files(&machine.dir.path("state")) == ["generation-51.json", "instance-51"]
+    });
     let out = machine.command(&["status"]);
     says(
         &String::from_utf8(out.stdout).unwrap(),
