@@ -13,7 +13,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -25,7 +25,6 @@ use keepair_wire::peer::State;
 use nix::unistd::{Gid, Group};
 use serde_json::{Value, json};
 
-use crate::notes::Hub;
 use crate::view;
 
 /// The socket's name in the run directory.
@@ -49,7 +48,6 @@ pub(crate) trait Serve: Clone + Send + 'static {
 #[derive(Clone)]
 pub(crate) struct Control {
     pub(crate) mailbox: Mailbox,
-    pub(crate) hub: Hub,
     /// May use the socket besides root.
     pub(crate) group: Option<Gid>,
 }
@@ -252,6 +250,13 @@ fn accept(stream: &UnixStream, control: &Control, node: &str, yes: bool) -> anyh
     obey(stream, control, operator, |event| matches!(event, Event::Accepted { .. }))
 }
 
+/// Tells the core. What it says from then on is received.
+fn order(control: &Control, operator: Operator) -> anyhow::Result<Receiver<Event>> {
+    let (sender, events) = sync_channel(256);
+    control.mailbox.put(Request::Operator(operator, Some(sender)))?;
+    Ok(events)
+}
+
 /// Tells the core, and the client what it says to that.
 fn obey(
     stream: &UnixStream,
@@ -259,8 +264,7 @@ fn obey(
     operator: Operator,
     ends: impl Fn(&Event) -> bool,
 ) -> anyhow::Result<()> {
-    let events = control.hub.listen();
-    control.mailbox.put(Request::Operator(operator))?;
+    let events = order(control, operator)?;
     let deadline = Instant::now() + CLIENT_TIMEOUT;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -287,8 +291,7 @@ fn switchover(stream: &UnixStream, control: &Control, to: Option<&str>) -> anyho
     if active.is_none() {
         bail!("neither machine is the primary right now; see `keepair status`");
     }
-    let events = control.hub.listen();
-    control.mailbox.put(Request::Operator(Operator::Switchover))?;
+    let events = order(control, Operator::Switchover)?;
     let deadline = Instant::now() + CLIENT_TIMEOUT;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());

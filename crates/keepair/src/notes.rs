@@ -1,61 +1,35 @@
-//! The thread that writes the log, keeps the generation and tells the service manager: everything
-//! the real-time thread must not wait for.
+//! The threads that tell what happens: to the log, to the operator who waits for it, and to the service
+//! manager. The real-time thread waits for none of them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
 use std::time::{Duration, SystemTime};
 
 use keepair_core::event::{Event, Level};
 use keepair_linux::executor::Note;
-use keepair_linux::reactor::{Mailbox, Request};
 use sd_notify::NotifyState;
 
 use crate::operate::warn;
-use crate::store::Store;
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// Events on their way to whoever wants to see them happen.
-#[derive(Clone, Default)]
-pub(crate) struct Hub {
-    listeners: Arc<Mutex<Vec<SyncSender<Event>>>>,
-}
-
-impl Hub {
-    /// Events from now on. A listener that is slower than 256 events misses some.
-    pub(crate) fn listen(&self) -> Receiver<Event> {
-        let (sender, receiver) = sync_channel(256);
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
-        receiver
-    }
-
-    fn tell(&self, event: &Event) {
-        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        listeners.retain(|listener| {
-            !matches!(listener.try_send(event.clone()), Err(TrySendError::Disconnected(_)))
-        });
-    }
-}
-
-/// Works until the real-time thread is gone.
-pub(crate) fn work(notes: &Receiver<Note>, store: &Store, mailbox: &Mailbox, hub: &Hub) {
+/// Works until the real-time thread is gone. A listener who is slow misses events.
+pub(crate) fn work(notes: &Receiver<Note>) {
+    let mut listeners: Vec<SyncSender<Event>> = Vec::new();
     while let Ok(note) = notes.recv() {
         match note {
             Note::Event(event) => {
+                // Whoever waits is told first: the log may be slow.
+                listeners.retain(|listener| {
+                    !matches!(listener.try_send(event.clone()), Err(TrySendError::Disconnected(_)))
+                });
                 log(&event);
                 if let Event::StateChanged { to, reason, .. } = &event {
                     let status = format!("{to}: {reason}");
                     let _ = sd_notify::notify(&[NotifyState::Status(&status)]);
                 }
-                hub.tell(&event);
             }
-            Note::Persist(persisted) => {
-                let result = store.save(&persisted).map_err(|error| {
-                    format!("could not keep the generation on the disk: {error:#}")
-                });
-                let _ = mailbox.put(Request::Persisted(result));
-            }
+            Note::Listen(listener) => listeners.push(listener),
         }
     }
 }
@@ -88,5 +62,28 @@ fn log(event: &Event) {
     } else {
         let time = humantime::format_rfc3339_micros(SystemTime::now());
         warn(&format!("{time} {word} {event}\n"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+
+    #[test]
+    fn what_a_slow_disk_held_up_was_taken_for_a_commands_outcome() {
+        let (sender, notes) = sync_channel(8);
+        let (listener, told) = sync_channel(8);
+        for note in [
+            Note::Event(Event::Solo(true)),
+            Note::Listen(listener),
+            Note::Event(Event::Solo(false)),
+        ] {
+            sender.send(note).unwrap();
+        }
+        drop(sender);
+        work(&notes);
+        assert_eq!(told.try_iter().collect::<Vec<_>>(), [Event::Solo(false)]);
     }
 }

@@ -31,7 +31,7 @@ use rustix::thread::CapabilitySet;
 use crate::access;
 use crate::check::{self, Configuration};
 use crate::control::{self, Control};
-use crate::notes::{self, Hub};
+use crate::notes;
 use crate::operate;
 use crate::record;
 use crate::store::{self, Store};
@@ -85,6 +85,7 @@ pub(crate) fn run(
     let wake = Arc::new(Wake::new()?);
     let mailbox = Mailbox::new(sender, wake.clone());
     let (note_sender, note_receiver) = sync_channel(1024);
+    let (state_sender, states) = sync_channel(64);
     // One waits while another is carried out; the core wants no more.
     let (salvage_sender, salvage_jobs) = sync_channel(1);
     let (copy_sender, copy_orders) = channel();
@@ -140,6 +141,7 @@ pub(crate) fn run(
         rtnl,
         fence,
         notes: note_sender,
+        state: state_sender,
         salvage: salvage_sender,
         copy: copy_sender,
         rounds: rounds.clone(),
@@ -156,11 +158,11 @@ pub(crate) fn run(
     let remains =
         Remains { instance, unix_ms, fence_left, link_up: link.up && link.running, persisted };
 
-    let hub = Hub::default();
     let spawn = |name: &str| std::thread::Builder::new().name(name.to_owned());
-    let noting = {
-        let (mailbox, hub) = (mailbox.clone(), hub.clone());
-        spawn("notes").spawn(move || notes::work(&note_receiver, &store, &mailbox, &hub))?
+    let noting = spawn("notes").spawn(move || notes::work(&note_receiver))?;
+    let storing = {
+        let mailbox = mailbox.clone();
+        spawn("store").spawn(move || store::work(&states, &store, &mailbox))?
     };
     {
         // Not waited for at the end: its disk may be stuck.
@@ -174,7 +176,7 @@ pub(crate) fn run(
         Some(writer) => Some(spawn("record").spawn(move || writer.work())?),
         None => None,
     };
-    let control = Control { mailbox: mailbox.clone(), hub, group };
+    let control = Control { mailbox: mailbox.clone(), group };
     spawn("service-manager").spawn(move || notes::vouch(&rounds))?;
     spawn("control-accept").spawn(move || control::serve(&listener, &control))?;
     let ended = Arc::new(AtomicBool::new(false));
@@ -204,12 +206,13 @@ pub(crate) fn run(
             Signal::SIGUSR2 => {}
             _ => {
                 let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-                mailbox.put(Request::Operator(Operator::Stop))?;
+                mailbox.put(Request::Operator(Operator::Stop, None))?;
             }
         }
     }
     let result = reacting.join();
     let _ = noting.join();
+    let _ = storing.join();
     let _ = recording.map(|thread| thread.join());
     match result {
         Ok(result) => result.context("the main loop ended"),

@@ -5,10 +5,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::Receiver;
 
 use anyhow::{Context, anyhow, bail};
 use keepair_core::config::Generation;
 use keepair_core::input::Persisted;
+use keepair_linux::reactor::{Mailbox, Request};
 use rustix::fs::FlockOperation;
 use serde_json::{Value, json};
 
@@ -128,6 +130,18 @@ impl Store {
             "solo": persisted.solo,
         });
         replace(&self.path, &text.to_string())
+    }
+}
+
+/// Keeps what it is given until the real-time thread is gone, a slow disk only the newest. A thread of
+/// its own: nothing else is to wait for the disk.
+pub(crate) fn work(wanted: &Receiver<Persisted>, store: &Store, mailbox: &Mailbox) {
+    while let Ok(first) = wanted.recv() {
+        let newest = wanted.try_iter().last().unwrap_or(first);
+        let result = store
+            .save(&newest)
+            .map_err(|error| format!("could not keep the generation on the disk: {error:#}"));
+        let _ = mailbox.put(Request::Persisted(result));
     }
 }
 

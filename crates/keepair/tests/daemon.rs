@@ -30,10 +30,7 @@ impl Scene {
         let is_new = !self.machine.dir.path("state/generation-51.json").exists();
         let daemon = if is_new { self.machine.start_alone() } else { self.machine.start() };
         self.machine.wait_state("Active", "");
-        // The disk is not waited for by the daemon; by a test that kills it, it is.
-        wait_for("the generation", || {
-            self.machine.dir.read("state/generation-51.json").contains("\"primary\":true")
-        });
+        self.machine.wait_kept("\"primary\":true");
         daemon
     }
 
@@ -380,7 +377,7 @@ fn a_log_that_nobody_takes_ends_nothing() {
 #[test]
 fn a_log_that_nobody_takes_keeps_the_generation() {
     let (scene, _redis, _daemon) = with_a_broken_log();
-    says(&scene.machine.dir.read("state/generation-51.json"), &["\"generation\":1"]);
+    scene.machine.wait_kept("\"generation\":1");
 }
 
 #[test]

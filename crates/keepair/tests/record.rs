@@ -153,6 +153,7 @@ fn a_killed_daemon_leaves_a_record_that_the_next_one_goes_on_with() {
     let mut daemon = start(&machine, &[]);
     machine.begin_alone();
     machine.wait_state("Active", "");
+    machine.wait_kept("\"primary\":true");
     daemon.signal(Signal::SIGKILL);
     daemon.ended_within(Duration::from_secs(1));
     // The last record was not written to its end.

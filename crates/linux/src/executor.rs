@@ -32,14 +32,14 @@ use crate::vrrp_socket::VrrpSocket;
 /// The shortest life the kernel's timer is asked for, see `fence`.
 const FENCE_LIFE_MIN: Duration = Duration::from_millis(10);
 
-/// What the real-time thread hands to the others. Handing over never waits: what does not fit into
-/// the queue is dropped.
+/// What the real-time thread tells to those who want to know. Handing over never waits: what does not
+/// fit into the queue is dropped.
 #[derive(Debug)]
 pub enum Note {
     /// Something for the log.
     Event(Event),
-    /// Keep this across restarts, and answer with `Request::Persisted`.
-    Persist(Persisted),
+    /// From here on this one, too, is told the events.
+    Listen(SyncSender<Event>),
 }
 
 /// Everything the executor acts on.
@@ -57,6 +57,7 @@ pub struct Executor {
     pub(crate) tie_breakers: TieBreakers,
     pub(crate) process: Option<ProcessWatch>,
     pub(crate) notes: SyncSender<Note>,
+    pub(crate) state: SyncSender<Persisted>,
     pub(crate) salvage: SyncSender<Job>,
     pub(crate) copy: Sender<Order>,
     /// The core wants the addresses to be present.
@@ -88,8 +89,10 @@ pub struct Parts {
     pub redis: Redis,
     /// The tie-breakers, in the order of [`Config::tie_breakers`].
     pub tie_breakers: TieBreakers,
-    /// Where notes for the other threads go.
+    /// Where is told what happens.
     pub notes: SyncSender<Note>,
+    /// Where goes what is to be kept across restarts; answered by `Request::Persisted`.
+    pub state: SyncSender<Persisted>,
     /// Where what is to be salvaged is told.
     pub salvage: SyncSender<Job>,
     /// Where is told what is to be copied of the stream.
@@ -115,6 +118,7 @@ impl Executor {
             tie_breakers: parts.tie_breakers,
             process: None,
             notes: parts.notes,
+            state: parts.state,
             salvage: parts.salvage,
             copy: parts.copy,
             vips_wanted: false,
@@ -239,21 +243,18 @@ impl Executor {
                 let _ = self.copy.send(Order::Forget);
             }
             Action::Persist(persisted) => {
-                if !self.note(Note::Persist(persisted)) {
+                if self.state.try_send(persisted).is_err() {
                     let full = Refused::Failed("the disk lags behind".to_owned());
                     inputs.push_back(Input::ActionDone(Done::Persist, Err(full)));
                 }
             }
-            Action::Tell(event) => {
-                self.note(Note::Event(event));
-            }
+            Action::Tell(event) => self.note(Note::Event(event)),
             Action::Exit => self.exit = true,
         }
     }
 
-    /// Whether there was room.
-    pub(crate) fn note(&mut self, note: Note) -> bool {
-        self.notes.try_send(note).is_ok()
+    pub(crate) fn note(&mut self, note: Note) {
+        let _ = self.notes.try_send(note);
     }
 
     /// The fence, installed when it is not.

@@ -14,6 +14,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::Duration;
 
+use keepair_core::event::Event;
 use keepair_core::input::{Copied, Done, Kept, Operator, RedisInput, Refused, Remains, Reply};
 use keepair_core::status::Status;
 use keepair_core::tiebreaker::Says;
@@ -21,7 +22,7 @@ use keepair_core::time::Time;
 use keepair_core::{Actions, Input, Node};
 use rustix::event::{PollFd, PollFlags};
 
-use crate::executor::Executor;
+use crate::executor::{Executor, Note};
 use crate::mailbox;
 use crate::realtime::{Timer, Wake, monotonic_us, wait};
 use crate::redis::Access;
@@ -29,11 +30,11 @@ use crate::rtnl::{Monitor, Notice, OwnAddress};
 
 /// What other threads ask of the real-time thread.
 pub enum Request {
-    /// The operator wants something.
-    Operator(Operator),
+    /// The operator wants something, and to see what happens from then on, and nothing older.
+    Operator(Operator, Option<SyncSender<Event>>),
     /// A new configuration, with the new way to log in to Redis.
     Reload(Box<keepair_core::config::Config>, Box<Access>),
-    /// What became of the last `Note::Persist`.
+    /// What became of what was to be kept.
     Persisted(Result<(), String>),
     /// What the tie-breaker of this place says.
     TieBreaker(usize, Says),
@@ -266,7 +267,12 @@ impl Reactor {
     fn take_requests(&mut self) {
         while let Ok(request) = self.requests.try_recv() {
             match request {
-                Request::Operator(operator) => self.inputs.push_back(Input::Operator(operator)),
+                Request::Operator(operator, listener) => {
+                    if let Some(listener) = listener {
+                        self.executor.note(Note::Listen(listener));
+                    }
+                    self.inputs.push_back(Input::Operator(operator));
+                }
                 Request::Reload(config, access) => {
                     self.executor.reload(&config);
                     self.executor.redis.set_access(*access);

@@ -276,6 +276,15 @@ impl Machine {
         }
     }
 
+    /// Waits until these words are on the disk. The daemon does not wait for that; a test that kills it
+    /// does.
+    pub(crate) fn wait_kept(&self, words: &str) {
+        let file = self.dir.path("state/generation-51.json");
+        wait_for("the generation on the disk", || {
+            fs::read_to_string(&file).is_ok_and(|text| text.contains(words))
+        });
+    }
+
     /// Starts a Redis with the password, listening on this machine's addresses.
     pub(crate) fn start_redis(&self) -> Running {
         let text = format!(
