@@ -250,6 +250,7 @@ impl Config {
             preempt: self.preempt,
             checksum_pseudo_header: self.checksum_pseudo_header,
             redis_port: self.redis.port,
+            peer_port: self.peer_port,
             timing: self.timing,
             announce: self.announce,
             tie_breakers: self.tie_breaker.as_ref().map(TieBreaker::names).unwrap_or_default(),

@@ -5,6 +5,7 @@ use crate::event::Event;
 use crate::input::Persisted;
 use crate::tiebreaker::Ask;
 use crate::time::Time;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 use keepair_wire::info::ReplId;
@@ -51,7 +52,7 @@ pub enum Action {
     /// Send a VRRP advert.
     SendAdvert(Advert),
     /// Send a report to the peer's daemon.
-    SendReport(Report),
+    SendReport(Box<Report>),
     /// Connect to the local Redis. Answered by `Connected` or `Lost`.
     ConnectRedis {
         /// Counts attempts, so that the executor may take its candidate addresses in turn.

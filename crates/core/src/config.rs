@@ -69,6 +69,8 @@ pub struct Config {
     pub checksum_pseudo_header: bool,
     /// The port Redis serves on, for the replication commands.
     pub redis_port: u16,
+    /// The UDP port of the daemons' reports, for people.
+    pub peer_port: u16,
     /// The timings of the senses and of a failover.
     pub timing: Timing,
     /// How the network is told of a new owner.

@@ -135,6 +135,22 @@ pub struct Persisted {
     pub primary: bool,
     /// The operator let this machine begin alone, and the peer has not been heard since.
     pub solo: bool,
+    /// This machine began the generation.
+    pub served: bool,
+    /// Where that Redis process's append-only file had been, if it wrote one.
+    pub aof: Option<AofMark>,
+}
+
+/// How far an append-only file reached at some time: one that is shorter has lost something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct AofMark {
+    /// The history.
+    pub replid: ReplId,
+    /// The offset of its last byte then.
+    pub offset: i64,
+    /// INFO `aof_current_size` then.
+    pub bytes: i64,
 }
 
 /// Facts about the local Redis.

@@ -9,7 +9,7 @@
 
 use crate::config::Generation;
 use core::cmp::Ordering;
-use keepair_wire::peer::{RedisFacts, Report};
+use keepair_wire::peer::{RedisFacts, Report, Restored};
 
 /// What one machine's Redis holds.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,6 +20,12 @@ pub struct Lineage {
     pub vouched: bool,
     /// The operator said that this is the pair's data.
     pub accepted: bool,
+    /// This machine began the generation.
+    pub served: bool,
+    /// What a restarted Redis continues, though its ids do not say so.
+    pub restored: Option<Restored>,
+    /// This replica's link was down while its primary served.
+    pub missed_writes: bool,
     /// The ids and offsets.
     pub facts: RedisFacts,
 }
@@ -30,6 +36,9 @@ impl From<&Report> for Lineage {
             generation: Generation(report.generation),
             vouched: report.vouched,
             accepted: report.accepted,
+            served: report.served,
+            restored: report.restored,
+            missed_writes: report.missed_writes,
             facts: report.redis.clone(),
         }
     }
@@ -142,14 +151,67 @@ fn compare_histories(mine: &Lineage, peer: &Lineage) -> Relation {
     if m.empty && p.empty {
         return Relation::Same;
     }
-    // A generation that is not vouched for says what an earlier process held, not what this one has
-    // read from its file.
-    let known = |side: &Lineage| (side.generation, side.vouched);
+    if continues_past(mine, p) {
+        return Relation::Supersedes;
+    }
+    if continues_past(peer, m) {
+        return Relation::Superseded { own_tail_bytes: Some(0) };
+    }
+    if may_go_past(mine, peer) || may_go_past(peer, mine) {
+        return Relation::Unrelated;
+    }
+    // A generation says what an earlier process held; whether this one has read that from its file is
+    // another question.
+    let known = |side: &Lineage| (side.generation, standing(side));
     match known(mine).cmp(&known(peer)) {
-        Ordering::Greater if mine.vouched => Relation::Supersedes,
-        Ordering::Less if peer.vouched => Relation::Superseded { own_tail_bytes: None },
+        Ordering::Greater if standing(mine) > Standing::Unknown => Relation::Supersedes,
+        Ordering::Less if standing(peer) > Standing::Unknown => {
+            Relation::Superseded { own_tail_bytes: None }
+        }
         _ => Relation::Unrelated,
     }
+}
+
+/// How surely a machine's Redis holds its generation's data.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Standing {
+    /// It was restarted, and nothing tells how old its file was.
+    Unknown,
+    /// It was restarted from the whole file of a process that followed.
+    RestoredReplica,
+    /// It was restarted from the whole file of the process that served, which is never behind.
+    RestoredPrimary,
+    /// It is the process that held it.
+    Vouched,
+}
+
+fn standing(side: &Lineage) -> Standing {
+    match (side.vouched, side.restored, side.served) {
+        (true, _, _) => Standing::Vouched,
+        (false, Some(_), true) => Standing::RestoredPrimary,
+        (false, Some(_), false) => Standing::RestoredReplica,
+        (false, None, _) => Standing::Unknown,
+    }
+}
+
+/// How far the file goes from which `side` was restarted, if `replica` received the same history.
+fn file_reaches(side: &Lineage, replica: &RedisFacts) -> Option<i64> {
+    let restored = side.restored.filter(|restored| {
+        known(&restored.replid) && restored.replid == replica.replid && !replica.primary
+    })?;
+    Some(restored.at_least)
+}
+
+/// `side` was restarted from a file that goes at least as far as this replica of its history.
+fn continues_past(side: &Lineage, replica: &RedisFacts) -> bool {
+    file_reaches(side, replica).is_some_and(|reaches| (0..=reaches).contains(&replica.offset))
+}
+
+/// This replica was in step as far as anybody knows, and nobody vouches for it: it may have received what
+/// `side` has lost of its file with its power.
+fn may_go_past(replica: &Lineage, side: &Lineage) -> bool {
+    let unsure = !replica.vouched && !replica.missed_writes && replica.restored.is_none();
+    unsure && file_reaches(side, &replica.facts).is_some_and(|at| replica.facts.offset > at)
 }
 
 /// The offset of the first byte of `mine`'s stream that `peer` is not known to hold, by `mine`'s

@@ -25,6 +25,7 @@ use crate::event::Event;
 use crate::input::{Done, Input, Persisted, RedisInput, Refused};
 use crate::monitor::{Change, Health, Monitor};
 use crate::peer::Peer;
+use crate::reach::Reach;
 use crate::settings::Problems;
 use crate::status::Counters;
 use crate::time::Time;
@@ -92,6 +93,10 @@ pub struct Node {
     /// Unix milliseconds minus monotonic milliseconds.
     unix_ms_offset: i64,
     generation: Generation,
+    /// This machine began it: it served, while the other one followed or was away.
+    served: bool,
+    /// What a restarted Redis still holds, and what the other one can hold.
+    reach: Reach,
     /// The Redis process whose data is known to be of `generation`.
     held_run_id: Option<RunId>,
     /// The Redis process that was looked at last.
@@ -177,6 +182,8 @@ impl Node {
             instance: 0,
             unix_ms_offset: 0,
             generation: Generation(0),
+            served: false,
+            reach: Reach::default(),
             held_run_id: None,
             seen_run_id: None,
             persisted: None,
@@ -243,13 +250,20 @@ impl Node {
                     self.generation = persisted.generation;
                     self.held_run_id = persisted.run_id;
                     self.solo = persisted.solo;
+                    self.served = persisted.served;
+                    if let (Some(run_id), Some(mark)) = (persisted.run_id, persisted.aof) {
+                        self.reach = Reach::remembered(run_id, mark);
+                    }
                     self.persisted = Some(persisted);
                 }
                 let was_primary = remains.persisted.is_some_and(|persisted| persisted.primary);
                 let resume_until =
                     remains.fence_left.filter(|_| was_primary).map(|left| now + left);
                 self.begin_votes(now, resume_until);
-                if resume_until.is_none() {
+                if resume_until.is_some() {
+                    // The daemon has shut the gate before it knew anything.
+                    self.source_was_closed();
+                } else {
                     out.push(Action::RemoveVips);
                     self.close_unseen_source(out);
                 }
@@ -620,6 +634,9 @@ impl Node {
             _ => "it failed".to_string(),
         };
         out.push(Action::Tell(Event::RedisLost(text)));
+        if matches!(self.monitor.health, Health::Gone(_)) {
+            self.peer.doubt(now);
+        }
         self.redis_failed(now, out);
         // Whatever this machine was to the pair: its Redis may be started again without its data.
         if matches!(self.monitor.health, Health::Gone(_)) && !self.follow.source_closed() {
@@ -634,8 +651,12 @@ impl Node {
         }
         if let Some(info) = &self.monitor.info {
             self.problems.info(&self.config, info, self.peer.report.as_ref(), out);
+            self.reach.sees(info);
             let restarted = self.seen_run_id.is_some() && self.seen_run_id != info.run_id;
             self.seen_run_id = info.run_id;
+            if restarted {
+                self.forget_decisions(now);
+            }
             if restarted && matches!(self.phase, Phase::TakingOver(_)) {
                 // What it holds now was not what was judged to be fit.
                 self.takeover_failed(now, "Redis was restarted".to_string(), out);
@@ -651,6 +672,7 @@ impl Node {
         self.adopt_generation(now, out);
         self.note_rejoin(now);
         self.check_catch_up(now);
+        self.watch_reach();
         match self.phase {
             Phase::TakingOver(_) => self.takeover_info(now, out),
             Phase::Active(_) => self.check_still_primary(now, out),

@@ -23,12 +23,22 @@ pub struct Peer {
     pub advert_interval: Duration,
     /// It was Active at some time since this daemon started.
     pub was_active: bool,
+    /// When the local Redis ended, or another one answered, last. What the other Redis had received
+    /// until then is known from a later report only.
+    doubted_at: Time,
 }
 
 impl Peer {
     /// Nothing is known yet.
     pub fn new(advert_interval: Duration) -> Self {
-        Peer { report: None, report_at: None, advert_at: None, advert_interval, was_active: false }
+        Peer {
+            report: None,
+            report_at: None,
+            advert_at: None,
+            advert_interval,
+            was_active: false,
+            doubted_at: Time(0),
+        }
     }
 
     /// Takes a report in.
@@ -81,5 +91,22 @@ impl Peer {
     /// What its Redis held when it was last heard.
     pub fn lineage(&self) -> Option<Lineage> {
         self.report.as_ref().filter(|report| report.redis.reachable).map(Lineage::from)
+    }
+
+    /// The local Redis is another process, or none: its replica may have received more than any report
+    /// so far has told.
+    pub fn doubt(&mut self, now: Time) {
+        self.doubted_at = now;
+    }
+
+    /// What its Redis holds, as far as a local Redis that was restarted, and has this history now, can
+    /// rely on it: told since, and by a replica that has lost its link to the process before, so that
+    /// nothing more can come to it.
+    pub fn lineage_since_restart(&self, own_replid: &[u8; 20]) -> Option<Lineage> {
+        let told = self.report_at.is_some_and(|at| at > self.doubted_at);
+        self.lineage().filter(|other| {
+            let facts = &other.facts;
+            told && (facts.primary || !facts.link_up || facts.replid == *own_replid)
+        })
     }
 }

@@ -47,6 +47,7 @@ fn render(info: &Info) -> String {
         async_loading,
         rdb_bgsave_in_progress,
         aof_enabled,
+        aof_current_size,
         role,
         master_host,
         master_port,
@@ -94,6 +95,7 @@ fn render(info: &Info) -> String {
     line("async_loading", shown(&flag(*async_loading)));
     line("rdb_bgsave_in_progress", shown(&flag(*rdb_bgsave_in_progress)));
     line("aof_enabled", shown(&flag(*aof_enabled)));
+    line("aof_current_size", shown(aof_current_size));
     line("role", shown(&role.map(role_word)));
     line("master_host", shown(master_host));
     line("master_port", shown(master_port));

@@ -168,7 +168,7 @@ impl<'a> Scene<'a> {
             self.inputs.push_back(Input::ActionDone(done, result));
         }
         match action {
-            Action::SendReport(report) => self.peer.hears(report),
+            Action::SendReport(report) => self.peer.hears(*report),
             Action::ConnectRedis { .. } => {
                 self.asked.clear();
                 self.connecting = true;

@@ -9,7 +9,7 @@ use std::sync::mpsc::Receiver;
 
 use anyhow::{Context, anyhow, bail};
 use keepair_core::config::Generation;
-use keepair_core::input::Persisted;
+use keepair_core::input::{AofMark, Persisted};
 use keepair_linux::reactor::{Mailbox, Request};
 use rustix::fs::FlockOperation;
 use serde_json::{Value, json};
@@ -106,6 +106,8 @@ impl Store {
                 primary: v.get("primary")?.as_bool()?,
                 // Files of a version without it say nothing of it.
                 solo: v.get("solo").is_some_and(|solo| solo == true),
+                served: v.get("served").is_some_and(|served| served == true),
+                aof: v.get("aof").and_then(aof_mark),
             })
         });
         match parsed {
@@ -128,9 +130,24 @@ impl Store {
             "run_id": persisted.run_id.map(|id| id.to_string()),
             "primary": persisted.primary,
             "solo": persisted.solo,
+            "served": persisted.served,
+            "aof": persisted.aof.map(|mark| json!({
+                "replid": mark.replid.to_string(),
+                "offset": mark.offset,
+                "bytes": mark.bytes,
+            })),
         });
         replace(&self.path, &text.to_string())
     }
+}
+
+/// `None`: there was no append-only file, or the daemon that kept the state knew nothing of it.
+fn aof_mark(value: &Value) -> Option<AofMark> {
+    Some(AofMark {
+        replid: value.get("replid")?.as_str()?.parse().ok()?,
+        offset: value.get("offset")?.as_i64()?,
+        bytes: value.get("bytes")?.as_i64()?,
+    })
 }
 
 /// Keeps what it is given until the real-time thread is gone, a slow disk only the newest. A thread of

@@ -227,6 +227,7 @@ fn forged(did: &[&str]) -> Vec<u8> {
         timing: Timing::default(),
         announce: Announce::default(),
         tie_breakers: Vec::new(),
+        peer_port: 10112,
         copy_limit_bytes: 0,
     };
     let node = Node::new(config, Time(0));

@@ -13,6 +13,9 @@ fn to_core(lineage: &Lineage) -> core::Lineage {
     let facts = &lineage.facts;
     core::Lineage {
         accepted: false,
+        served: false,
+        restored: None,
+        missed_writes: false,
         generation: Generation(lineage.generation.into()),
         vouched: lineage.vouched,
         facts: RedisFacts {

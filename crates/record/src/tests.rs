@@ -10,8 +10,8 @@ use std::time::Duration;
 use keepair_core::action::{Action, Query};
 use keepair_core::config::{Announce, Config, Generation, Member, Priority, Timing, Vip, Vrid};
 use keepair_core::input::{
-    Copied, Done, Kept, Lost, Operator, Persisted, Process, RedisInput, Refused, Remains, Reply,
-    Settings,
+    AofMark, Copied, Done, Kept, Lost, Operator, Persisted, Process, RedisInput, Refused, Remains,
+    Reply, Settings,
 };
 use keepair_core::tiebreaker::Says;
 use keepair_core::time::Time;
@@ -20,7 +20,7 @@ use keepair_wire::info::{
     FailoverState, Info, LinkStatus, Mode, ReplId, ReplicaInfo, ReplicaState, Role, RunId,
 };
 use keepair_wire::peer::{
-    Cause, Failover, Handshake, Leaving, Phase, RedisFacts, Report, Stamp, State,
+    Cause, Failover, Handshake, Leaving, Phase, RedisFacts, Report, Restored, Stamp, State,
 };
 
 use crate::{Clock, Encoder, Outcome, Record, Sums, Why, read, say, sum};
@@ -49,6 +49,7 @@ fn config() -> Config {
         timing: Timing::default(),
         announce: Announce::default(),
         tie_breakers: Vec::new(),
+        peer_port: 10112,
         copy_limit_bytes: 0,
     }
 }
@@ -66,6 +67,7 @@ fn full_info() -> Info {
         async_loading: Some(true),
         rdb_bgsave_in_progress: Some(false),
         aof_enabled: Some(true),
+        aof_current_size: Some(i64::MAX),
         role: Some(Role::Replica),
         master_host: Some("a \"name\"\\\u{1}\n".to_owned()),
         master_port: Some(u16::MAX),
@@ -111,6 +113,8 @@ fn every_input() -> Vec<Input> {
         run_id: Some(RunId([0xff; 20])),
         primary: true,
         solo: false,
+        served: true,
+        aof: Some(AofMark { replid: ReplId([3; 20]), offset: 7, bytes: i64::MAX }),
     };
     let settings = Settings {
         requirepass: Some(true),
@@ -468,6 +472,10 @@ fn report(seq: u64) -> Report {
         accepted: false,
         void: None,
         vote: None,
+        served: true,
+        restored: Some(Restored { replid: [0xcd; 20], at_least: i64::MAX }),
+        missed_writes: false,
+        acknowledged: Some(7),
     }
 }
 
@@ -488,7 +496,8 @@ fn of_a_report_only_what_changed_is_written_and_its_bytes_are_the_same() {
     let with_tail = [report(4).encode(), vec![7]].concat();
     let with_a_bell = {
         let mut bytes = report(5).encode();
-        *bytes.last_mut().unwrap() = 7;
+        let reason = bytes.windows(5).position(|text| text == b"ready").unwrap();
+        bytes[reason] = 7;
         bytes
     };
     let datagrams = [

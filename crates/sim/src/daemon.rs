@@ -181,7 +181,7 @@ impl World {
         if !host.powered || host.daemon.state != State::Absent {
             return;
         }
-        host.kernel.lay_rules();
+        host.kernel.shut_gate();
         let remains = Remains {
             instance,
             unix_ms: 1_790_000_000_000 + now.0 / 1000,

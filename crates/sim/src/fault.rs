@@ -64,6 +64,12 @@ pub enum Fault {
     KillDaemon(HostId),
     /// The daemon is started.
     StartDaemon(HostId),
+    /// The daemon is started, and ends before it has done anything but shut the gate.
+    FailDaemon(HostId),
+    /// The state directory is lost.
+    LoseState(HostId),
+    /// Somebody writes `replicaof` the other machine into redis.conf.
+    Replicaof(HostId),
     /// SIGSTOP to the daemon.
     StopDaemon(HostId),
     /// SIGCONT to the daemon.
@@ -149,6 +155,9 @@ impl fmt::Display for Fault {
             Fault::Save(h) => write!(f, "Redis on {h} saves its file"),
             Fault::KillDaemon(h) => write!(f, "the daemon on {h} is killed"),
             Fault::StartDaemon(h) => write!(f, "the daemon on {h} is started"),
+            Fault::FailDaemon(h) => write!(f, "the daemon on {h} does not start"),
+            Fault::LoseState(h) => write!(f, "the state directory of {h} is lost"),
+            Fault::Replicaof(h) => write!(f, "redis.conf on {h} has `replicaof {}`", h.peer()),
             Fault::StopDaemon(h) => write!(f, "the daemon on {h} is stopped"),
             Fault::ContinueDaemon(h) => write!(f, "the daemon on {h} is continued"),
             Fault::Trap(h, moment, fault) => write!(f, "on {h}, {moment:?}: {fault}"),

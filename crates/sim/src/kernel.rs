@@ -96,6 +96,13 @@ impl Kernel {
         }
     }
 
+    /// Lays the rules, and refuses the peer's Redis before anything else is known.
+    pub fn shut_gate(&mut self) {
+        self.lay_rules();
+        self.gate_closed = true;
+        self.gate_missing = false;
+    }
+
     /// Takes the rules away: everything passes.
     pub fn remove_rules(&mut self) {
         self.gate_missing |= self.rules && self.gate_closed;

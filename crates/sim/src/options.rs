@@ -126,6 +126,7 @@ impl Options {
             timing: Timing::default(),
             announce: Announce::default(),
             tie_breakers: (0..self.tie_breakers).map(|n| format!("third {n}")).collect(),
+            peer_port: 10112,
             copy_limit_bytes: 64 << 20,
         }
     }

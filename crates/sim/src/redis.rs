@@ -199,6 +199,8 @@ pub struct Redis {
     pub inbox: VecDeque<Message>,
     /// What is on the disk.
     pub files: Files,
+    /// Its redis.conf makes it the other one's replica at every start.
+    pub conf_replicaof: bool,
     /// The data.
     pub data: Writes,
     /// INFO `sync_full` and `sync_partial_ok`.
@@ -208,6 +210,8 @@ pub struct Redis {
     loading: bool,
     /// What is being read from the file.
     reading: Option<Snapshot>,
+    /// Bytes of the append-only file, where there is one.
+    aof_bytes: i64,
     replid: ReplId,
     replid2: Option<ReplId>,
     second_offset: i64,
@@ -220,6 +224,8 @@ pub struct Redis {
     paused_until: Option<Time>,
     held: Vec<(Origin, WriteId)>,
     pinged_at: Time,
+    /// The next turn of `replicationCron`.
+    cron_at: Time,
 }
 
 impl Redis {
@@ -237,12 +243,14 @@ impl Redis {
             misconf: false,
             inbox: VecDeque::new(),
             files: Files::default(),
+            conf_replicaof: false,
             data: Writes::default(),
             synced: (0, 0),
             pid: 0,
             run_id: RunId([0; 20]),
             loading: false,
             reading: None,
+            aof_bytes: file::base_bytes(0),
             replid: ReplId([0; 20]),
             replid2: None,
             second_offset: -1,
@@ -254,10 +262,11 @@ impl Redis {
             paused_until: None,
             held: Vec::new(),
             pinged_at: Time(0),
+            cron_at: Time(0),
         }
     }
 
-    /// A new process, as primary: nothing on the disk tells it to be a replica.
+    /// A new process: a primary, unless redis.conf makes it a replica.
     pub fn start(&mut self, now: Time, boot: Boot, mut rng: Rng, out: &mut Vec<Effect>) {
         let (low, high) = self.setup.load_us;
         let load = Duration::from_micros(rng.between(low, high));
@@ -268,6 +277,8 @@ impl Redis {
             process: Process::Running,
             run: self.run + 1,
             files,
+            conf_replicaof: self.conf_replicaof,
+            upstream: self.conf_replicaof.then(Upstream::default),
             slow: self.slow,
             misconf: self.misconf,
             pid: 1000 + self.run as u32,
@@ -279,12 +290,14 @@ impl Redis {
         };
         *self = fresh;
         self.reading = self.files.kept().cloned();
+        self.aof_bytes = self.files.aof_bytes();
         let file = self.reading.as_ref().map(|snapshot| snapshot.data.len());
         if file.is_some() {
             self.loading = true;
             out.push(Effect::At(now + load, Message::Loaded));
         }
-        out.push(Effect::At(now + phase, Message::Cron));
+        self.cron_at = now + phase;
+        out.push(Effect::At(self.cron_at, Message::Cron));
         out.push(Effect::Note(Note::Started { pid: self.pid, file }));
     }
 
@@ -406,6 +419,7 @@ impl Redis {
             return;
         } else {
             self.data.insert(write);
+            self.aof_bytes += WRITE_LEN;
             self.append(Some(write), WRITE_LEN, out);
             Answer::Ok
         };
@@ -434,6 +448,7 @@ impl Redis {
     pub fn flush(&mut self, out: &mut Vec<Effect>) {
         self.promote(out);
         self.data = Writes::default();
+        self.aof_bytes += FLUSH_LEN;
         self.append(None, FLUSH_LEN, out);
     }
 

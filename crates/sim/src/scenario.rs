@@ -8,6 +8,8 @@ mod daemon;
 mod kernel;
 mod machine;
 mod redis;
+mod restart;
+mod seeds;
 mod start;
 mod third;
 
@@ -92,6 +94,32 @@ pub const ALL: &[(&str, Script)] = &[
     ("netlink-refuses-the-fence", kernel::refuses_the_fence),
     ("rules-flushed", kernel::rules_flushed),
     ("state-disk-full", kernel::state_disk_full),
+    ("restart-older-file", restart::older_file),
+    ("restart-older-file-third", restart::older_file_with_a_third),
+    ("restart-empty-pair-filled", restart::empty_pair_filled),
+    ("restart-aof-followed", restart::append_only_file_followed),
+    ("restart-source-of-a-resync", restart::source_of_a_resync),
+    ("restart-source-of-a-resync-replicaof", restart::source_of_a_resync_with_replicaof),
+    ("restart-source-of-a-resync-older-file", restart::source_of_a_resync_from_an_older_file),
+    ("restart-last-machine-aof", restart::last_machine_aof),
+    ("restart-last-machine-rdb", restart::last_machine_rdb),
+    ("restart-last-machine-older-file", restart::last_machine_from_an_older_file),
+    ("restart-last-machine-replicaof", restart::last_machine_with_replicaof),
+    ("restart-alone-by-a-third", restart::alone_by_a_third),
+    ("restart-crash-after-resync", restart::crash_after_resync),
+    ("power-both-aof", restart::power_of_both_aof),
+    ("power-both-aof-replicaof", restart::power_of_both_aof_with_replicaof),
+    ("power-both-one-aof", restart::power_of_both_with_one_aof),
+    ("gate-start-fails", restart::start_fails),
+    ("new-machine-reports-silent", restart::new_machine_without_reports),
+    ("new-machine-third-power", restart::new_machine_and_power_with_a_third),
+    ("first-start-one-has-keys", restart::first_start_one_has_keys),
+    ("first-start-other-unreachable", restart::first_start_other_unreachable),
+    ("state-lost-standby", restart::state_lost),
+    ("seed-1024047", seeds::seed_1024047),
+    ("seed-1015522", seeds::seed_1015522),
+    ("seed-1009704", seeds::seed_1009704),
+    ("seed-1019248", seeds::seed_1019248),
     ("third-partition", third::partition),
     ("third-cut-off", third::cut_off),
     ("third-away-and-power", third::away_and_power),
@@ -236,6 +264,12 @@ impl Story {
             let text = format!("a needless failover: {host}: {event}");
             self.fail(text);
         }
+    }
+
+    /// How many takeovers there were since the mark.
+    fn took_over(&self) -> usize {
+        let took_over = |event: &Told| matches!(event, Told::TookOver(_));
+        self.world.told[self.told_before..].iter().filter(|(_, _, e)| took_over(e)).count()
     }
 
     /// After a while one serves, the other replicates, and nothing that was acknowledged is lost.

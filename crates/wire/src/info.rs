@@ -50,6 +50,9 @@ pub struct Info {
     pub rdb_bgsave_in_progress: Option<bool>,
     /// The append-only file is on. A server that starts from one has lost its replication ID.
     pub aof_enabled: Option<bool>,
+    /// Bytes of the append-only file, base and increments together; absent while it is off. A
+    /// server that has just started says how much it has loaded.
+    pub aof_current_size: Option<i64>,
 
     // # Replication
     /// Primary or replica.
@@ -220,6 +223,7 @@ impl Info {
             "async_loading" => word(&mut self.async_loading, value, flag),
             "rdb_bgsave_in_progress" => word(&mut self.rdb_bgsave_in_progress, value, flag),
             "aof_enabled" => word(&mut self.aof_enabled, value, flag),
+            "aof_current_size" => number(&mut self.aof_current_size, value),
 
             "role" => word(&mut self.role, value, role),
             "master_host" => text(&mut self.master_host, value),

@@ -275,6 +275,29 @@ pub struct Report {
     pub void: Option<Stamp>,
     /// The stamp of the receiver that this machine votes for. Only with a tie-breaker.
     pub vote: Option<Stamp>,
+    /// This machine began the generation: it served, while the other one followed or was away.
+    pub served: bool,
+    /// What a restarted Redis continues, by its append-only file, which does not say so itself.
+    pub restored: Option<Restored>,
+    /// Its Redis is a replica whose link was down while the primary served, and that has not been in step
+    /// since.
+    pub missed_writes: bool,
+    /// The offset up to which the other machine's Redis has acknowledged the stream of this one; 0
+    /// before its first acknowledgement on this connection, until which Redis sends it nothing.
+    /// `None`: not a primary, or no replica there that could be the other machine's.
+    pub acknowledged: Option<i64>,
+}
+
+/// A Redis restarted from an append-only file knows neither its history nor its offset; the daemon
+/// beside it remembers both from the process before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Restored {
+    /// `master_replid` of the process before.
+    #[cfg_attr(feature = "serde", serde(with = "crate::hex"))]
+    pub replid: [u8; 20],
+    /// The file reaches at least this offset of that history, in bytes.
+    pub at_least: i64,
 }
 
 impl Report {
@@ -341,6 +364,15 @@ impl Report {
         w.bytes(reason.as_bytes());
         w.stamp(self.void);
         w.stamp(self.vote);
+        let (restored, acknowledged) = (self.restored.is_some(), self.acknowledged.is_some());
+        w.flags(&[self.served, restored, acknowledged, self.missed_writes]);
+        if let Some(restored) = &self.restored {
+            w.bytes(&restored.replid);
+            w.i64(restored.at_least);
+        }
+        if let Some(offset) = self.acknowledged {
+            w.i64(offset);
+        }
         w.0
     }
 
@@ -397,6 +429,12 @@ impl Report {
             .map(|c| if c.is_control() { ' ' } else { c })
             .collect();
         let (void, vote) = (r.stamp("void")?, r.stamp("vote")?);
+        // A program of the first format ends here.
+        let [served, restored, acknowledged, missed_writes, ..] =
+            if r.0.is_empty() { [false; 8] } else { r.flags()? };
+        let restored =
+            if restored { Some(Restored { replid: r.array()?, at_least: r.i64()? }) } else { None };
+        let acknowledged = if acknowledged { Some(r.i64()?) } else { None };
         Ok(Report {
             vrid,
             instance,
@@ -415,6 +453,10 @@ impl Report {
             reason,
             void,
             vote,
+            served,
+            restored,
+            missed_writes,
+            acknowledged,
         })
     }
 }

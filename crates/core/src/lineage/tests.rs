@@ -5,6 +5,9 @@ use super::*;
 fn history(id: u8, id2: u8, second: i64, offset: i64, generation: u64) -> Lineage {
     Lineage {
         accepted: false,
+        served: false,
+        restored: None,
+        missed_writes: false,
         generation: Generation(generation),
         vouched: true,
         facts: RedisFacts {

@@ -13,7 +13,7 @@ use alloc::format;
 use alloc::string::ToString;
 use core::net::IpAddr;
 use core::time::Duration;
-use keepair_wire::peer::{Cause, Leaving, State};
+use keepair_wire::peer::{Cause, Leaving, Report, State};
 
 /// A farewell (priority 0) is repeated, since the first may be lost: after these waits.
 const FAREWELL_WAITS: [Duration; 2] = [Duration::from_millis(3), Duration::from_millis(10)];
@@ -30,8 +30,11 @@ pub(super) struct Active {
     /// When the kernel was asked to renew the fence last, and that it took long.
     renewal_asked_at: Time,
     pub(super) kernel_is_slow: bool,
-    /// The fence was lost and opened anew; a second time in a row is a fault.
-    reopened: bool,
+    /// The kernel refused to open a fence that was lost; a second time in a row is a fault.
+    open_refused: bool,
+    /// The address was handed over when this Redis had the last byte that the other one had
+    /// acknowledged: what that one holds beyond it no client wrote.
+    pub(super) took_everything: bool,
     /// An address was taken away, and the kernel refused to add it again.
     add_refused: bool,
     /// Writes are held back by the fence, for a switchover (Redis before 6.2 can't pause them) or to
@@ -50,12 +53,18 @@ impl Active {
         self.fence_until
     }
 
-    pub(super) fn new(now: Time, fence_until: Time, config: &Config) -> Self {
+    pub(super) fn new(
+        now: Time,
+        fence_until: Time,
+        took_everything: bool,
+        config: &Config,
+    ) -> Self {
         Active {
             fence_until,
             renewal_asked_at: now,
             kernel_is_slow: false,
-            reopened: false,
+            open_refused: false,
+            took_everything,
             add_refused: false,
             fence_held: false,
             yielding: None,
@@ -137,8 +146,8 @@ impl Node {
                 active.add_refused = true;
                 out.push(Action::AddVips);
             }
-            (_, Ok(())) => active.reopened &= done != Done::RenewFence,
-            (_, Err(refused)) => self.renewal_refused(now, &refused, out),
+            (_, Ok(())) => active.open_refused = false,
+            (_, Err(refused)) => self.fence_refused(now, done, &refused, out),
         }
     }
 
@@ -183,14 +192,15 @@ impl Node {
     }
 
     /// The kernel refused to go on serving the address.
-    pub(super) fn renewal_refused(&mut self, now: Time, refused: &Refused, out: &mut Actions) {
+    fn fence_refused(&mut self, now: Time, done: Done, refused: &Refused, out: &mut Actions) {
         let Phase::Active(active) = &mut self.phase else { return };
         match refused {
             Refused::Lapsed => self.leave(now, Cause::Stalled, out),
             Refused::Failed(_) if active.fence_held => {}
-            // Somebody flushed the rules. Adverts have kept their time, so the right is still ours.
-            Refused::Failed(_) if !active.reopened => {
-                active.reopened = true;
+            // Somebody flushed the rules, as often as may be. Adverts have kept their time, so the right
+            // is still ours.
+            Refused::Failed(_) if done == Done::RenewFence || !active.open_refused => {
+                active.open_refused = done == Done::OpenFence;
                 self.served_until = Some(active.fence_until);
                 out.push(Action::OpenFence(active.fence_until));
             }
@@ -227,13 +237,15 @@ impl Node {
 
     /// The peer's data is newer than what is served here: after a partition, say.
     fn yield_to_newer_data(&mut self, now: Time, out: &mut Actions) {
-        let newer = self.peer_is_newer(now);
+        let newer = self.peer.fresh(now).is_some_and(|report| self.is_newer(report));
+        // That the peer has fallen silent meanwhile does not make its data older.
+        let was_newer = self.peer.report.as_ref().is_some_and(|report| self.is_newer(report));
         let Phase::Active(active) = &mut self.phase else { return };
         match active.yielding {
             Some((info, until)) if self.monitor.info_answered >= info || now >= until => {
                 active.yielding = None;
                 // Without an answer nothing is known that would justify serving on.
-                if newer || self.monitor.info_answered < info {
+                if was_newer || self.monitor.info_answered < info {
                     self.leave(now, Cause::Superseded, out);
                 } else {
                     active.fence_held = false;
@@ -255,15 +267,14 @@ impl Node {
         }
     }
 
-    fn peer_is_newer(&self, now: Time) -> bool {
-        self.peer.fresh(now).is_some_and(|report| {
-            (report.fit || report.state == State::Active)
-                && report.redis.reachable
-                && matches!(
-                    compare(&self.lineage(), &Lineage::from(report)),
-                    Relation::Superseded { .. } | Relation::Behind { .. }
-                )
-        })
+    /// The other machine could serve, or does, and its data is newer than what is served here.
+    fn is_newer(&self, report: &Report) -> bool {
+        (report.fit || report.state == State::Active)
+            && report.redis.reachable
+            && matches!(
+                compare(&self.lineage(), &Lineage::from(report)),
+                Relation::Superseded { .. } | Relation::Behind { .. }
+            )
     }
 
     /// This daemon did not run for longer than the kernel served the address: the right is gone,

@@ -1,13 +1,13 @@
 //! Could this machine take over now, and if not, why? Every reason is a sentence for people.
 
-use super::Node;
+use super::{Node, Phase};
 use crate::lineage::{Lineage, Relation, compare};
 use crate::monitor::Health;
 use crate::settings::{is_valkey, version};
 use crate::time::Time;
 use alloc::format;
 use alloc::string::{String, ToString};
-use keepair_wire::peer::{RedisFacts, State};
+use keepair_wire::peer::{RedisFacts, Restored, State};
 
 impl Node {
     /// `Ok`, or the first reason why not.
@@ -39,6 +39,7 @@ impl Node {
             return Err("Redis is loading or receiving its data".to_string());
         }
         let primary = self.monitor.is_primary();
+        self.check_reports()?;
         self.check_not_alone()?;
         self.check_not_left_behind()?;
         // Until it says otherwise, or its data is here again: its daemon may have died with writes
@@ -49,7 +50,7 @@ impl Node {
             _ => false,
         });
         // It may have woken up, and serve what was served before.
-        let older = || self.peer.lineage().map(|peer| compare(&self.lineage(), &peer));
+        let older = || self.peer_lineage().map(|peer| compare(&self.lineage(), &peer));
         if self.left_to_peer && took_over && older() != Some(Relation::Supersedes) {
             // What a person has to decide comes before what could be waited for.
             if primary {
@@ -63,11 +64,14 @@ impl Node {
 
     fn primary_fitness(&self) -> Result<(), String> {
         let peer = &self.config.peer().name;
-        let known = self.peer.lineage();
+        let known = self.peer_lineage();
         let relation = known.as_ref().map(|peer| compare(&self.lineage(), peer));
         let reading = known.as_ref().is_some_and(|peer| peer.facts.primary && peer.facts.syncing);
         if reading && !self.vouched() {
             return Err(format!("{peer} is reading its data, which may be the newer"));
+        }
+        if self.generation.0 == 0 && !self.vouched() {
+            self.first_fitness(known.as_ref())?;
         }
         match relation {
             Some(Relation::Superseded { .. } | Relation::Behind { .. }) => {
@@ -81,12 +85,77 @@ impl Node {
                  neither will be overwritten; decide with: keepair accept NODE"
             )),
             Some(Relation::Same | Relation::Ahead { .. } | Relation::Supersedes) => Ok(()),
-            None if self.generation.0 > 0 && !self.vouched() => Err(format!(
-                "Redis was restarted, and {peer}, which may hold newer data, has not been heard; \
-                 if {peer} is lost for good: keepair accept {}",
-                self.config.own().name
-            )),
+            None if self.generation.0 > 0 && !self.vouched() && !self.covers_other() => {
+                Err(format!(
+                    "Redis was restarted, and {peer}, which may hold newer data, has not been heard \
+                     since; start Redis and keepair there; if {peer} is lost for good: keepair accept {}",
+                    self.config.own().name
+                ))
+            }
             None => Ok(()),
+        }
+    }
+
+    /// A machine that was never a member of a pair. Only once, and only where the other Redis answers or
+    /// follows, it may be the first source: one that can't be reached is not an empty one.
+    fn first_fitness(&self, known: Option<&Lineage>) -> Result<(), String> {
+        let peer = &self.config.peer().name;
+        let followed = self
+            .monitor
+            .info
+            .as_ref()
+            .is_some_and(|info| self.reach.attached(info, self.config.peer().address));
+        match known {
+            Some(other)
+                if other.generation.0 > 0 && other.facts.empty && self.own_facts().empty =>
+            {
+                Err(format!("is new to the pair, and joins it when {peer} serves"))
+            }
+            Some(_) => Ok(()),
+            None if followed || self.solo => Ok(()),
+            None => Err(format!(
+                "Redis of {peer} can't be reached, and may hold data; start it, or begin without it: \
+                 keepair solo"
+            )),
+        }
+    }
+
+    /// Adverts say nothing about data.
+    fn check_reports(&self) -> Result<(), String> {
+        if self.peer.report.is_some() || !self.peer.was_active {
+            return Ok(());
+        }
+        Err(format!(
+            "hears the adverts of {} and none of its reports, which tell whose data is newer: is UDP \
+             {} filtered?",
+            self.config.peer().name,
+            self.config.peer_port
+        ))
+    }
+
+    /// What the other Redis holds, as far as this machine may rely on it.
+    pub(super) fn peer_lineage(&self) -> Option<Lineage> {
+        if self.vouched() {
+            self.peer.lineage()
+        } else {
+            self.peer.lineage_since_restart(&self.own_facts().replid)
+        }
+    }
+
+    /// The local Redis was restarted, and has loaded everything that the other one can hold.
+    fn covers_other(&self) -> bool {
+        let info = self.monitor.info.as_ref();
+        info.is_some_and(|info| self.reach.covers_other(info, &self.own_facts()))
+    }
+
+    /// What a later process will have to be measured by.
+    pub(super) fn watch_reach(&mut self) {
+        if !self.vouched() {
+            return;
+        }
+        let facts = self.own_facts();
+        if let Some(info) = &self.monitor.info {
+            self.reach.holds(info, &facts, self.config.peer().address);
         }
     }
 
@@ -95,7 +164,8 @@ impl Node {
         if !self.replicates_from_peer() {
             return Err(format!("Redis does not replicate from {}", peer.name));
         }
-        let relation = self.peer.lineage().map(|peer| compare(&self.lineage(), &peer));
+        let known = self.peer_lineage();
+        let relation = known.as_ref().map(|peer| compare(&self.lineage(), peer));
         // A peer that came back with less than this replica holds can't vouch for it any more; nor can
         // one that is a replica as well.
         let holds_most = self.peer.heard(now).is_some_and(|report| {
@@ -113,7 +183,9 @@ impl Node {
                 peer.name
             ));
         }
-        if !self.vouched() && !holds_most {
+        // `replicaof` in redis.conf makes one that served a replica at its restart.
+        let last = known.is_none() && self.covers_other();
+        if !self.vouched() && !holds_most && !last {
             let why = if self.monitor.link_up() { "" } else { ": the replication link is down" };
             return Err(format!("is not in step with {}{why}", peer.name));
         }
@@ -147,14 +219,25 @@ impl Node {
         let mut facts = self.own_facts();
         // As it is told to the peer, so that both come to the same end; who is Active looks again
         // before it gives way.
-        facts.unused &=
-            self.state() == State::Active || self.monitor.info_answered >= self.quiet_info;
+        facts.unused &= match &self.phase {
+            Phase::Active(active) => !active.took_everything,
+            _ => self.monitor.info_answered >= self.quiet_info,
+        };
         Lineage {
             generation: self.generation,
             vouched: self.vouched(),
             accepted: self.accepted,
+            served: self.served,
+            restored: self.restored(),
+            missed_writes: self.follow.missed_writes(),
             facts,
         }
+    }
+
+    /// What the local Redis, restarted from an append-only file, continues.
+    pub(super) fn restored(&self) -> Option<Restored> {
+        let info = self.monitor.info.as_ref().filter(|_| !self.vouched())?;
+        self.reach.restored(info, &self.own_facts(), self.served)
     }
 
     /// What the local Redis holds.
@@ -206,9 +289,10 @@ impl Node {
             Relation::Ahead { .. } | Relation::Supersedes => false,
             Relation::Same | Relation::Unrelated => {
                 let own = self.config.own();
-                let peer = self.config.peer();
-                (report.redis.primary, report.priority, peer.address)
-                    > (self.monitor.is_primary(), own.priority.0, own.address)
+                // Both files list the machines in one order.
+                let peer_is_first = self.config.me == 1;
+                (report.redis.primary, report.priority, peer_is_first)
+                    > (self.monitor.is_primary(), own.priority.0, !peer_is_first)
             }
         }
     }

@@ -8,6 +8,7 @@ use super::{Node, Phase};
 use crate::action::{Action, Actions, Query};
 use crate::config::Generation;
 use crate::event::Event;
+use crate::flow::Flow;
 use crate::lineage::{Relation, compare};
 use crate::time::Time;
 use alloc::format;
@@ -40,6 +41,10 @@ pub(super) struct Follow {
     pub(super) link_down_since: Option<Time>,
     /// Since when it has been down though the peer serves and is heard.
     refused_since: Option<Time>,
+    /// Whether the primary's stream reaches this replica.
+    flow: Flow,
+    /// Its link was down while the primary served, and it has not been in step since.
+    missed_writes: bool,
     pub(super) preempt_since: Option<Time>,
     /// On the way back to being a replica: what was held before.
     rejoining: Option<Held>,
@@ -82,6 +87,11 @@ impl Follow {
     /// New replicas are refused.
     pub(super) fn source_closed(&self) -> bool {
         self.source_closed
+    }
+
+    /// The link was down while the primary served.
+    pub(super) fn missed_writes(&self) -> bool {
+        self.missed_writes
     }
 
     /// The peer's data may replace the local data, whatever it is.
@@ -157,6 +167,15 @@ impl Node {
         };
     }
 
+    /// The local Redis is another process: what it holds now nobody has decided about, and what it is
+    /// its configuration may have made it.
+    pub(super) fn forget_decisions(&mut self, now: Time) {
+        self.peer.doubt(now);
+        self.follow.by_hand = ByHand::No;
+        self.follow.accepts_peer = false;
+        self.report_dirty |= core::mem::take(&mut self.accepted);
+    }
+
     /// Somebody made the local Redis, which was a primary, the peer's replica.
     pub(super) fn given_up(&self) -> bool {
         self.follow.by_hand == ByHand::GivenUp || self.follow.accepts_peer
@@ -228,6 +247,8 @@ impl Node {
             return;
         };
         let run_id = info.run_id;
+        let facts = self.own_facts();
+        self.follow.flow.watch(now, &facts);
         if self.monitor.is_primary() {
             self.follow.link_down_since = None;
             return;
@@ -239,12 +260,16 @@ impl Node {
         }
         // A replica cut off from a primary that is well misses writes: it is no standby until it is
         // in step again, also when that primary dies meanwhile.
+        let serves = self.peer.heard(now).map(|report| {
+            report.redis.reachable && report.redis.primary && report.state == State::Active
+        });
         let misses_writes =
             self.follow.link_down_since.is_some_and(|since| now.since(since) > LINK_DOWN_MAX)
-                && self.peer.heard(now).is_some_and(|report| {
-                    report.redis.reachable && report.redis.primary && report.state == State::Active
-                });
+                && serves.unwrap_or_else(|| self.peer.is_active(now));
         let syncing = self.monitor.is_syncing();
+        // A link that is up brings what was missed; so does a full resynchronisation.
+        let supplied = syncing || self.monitor.link_up();
+        self.follow.missed_writes = !supplied && (self.follow.missed_writes || misses_writes);
         if syncing || misses_writes {
             self.held_run_id = None;
         }
@@ -264,12 +289,22 @@ impl Node {
         if report.state != State::Active || !report.redis.primary {
             return;
         }
-        let facts = self.own_facts();
         if report.redis.replid != facts.replid {
+            return;
+        }
+        if let (Some(upto), Some(at)) = (report.acknowledged, self.peer.report_at) {
+            let info_age = self.config.timing.info_interval * 2;
+            self.follow.flow.acknowledged(at, info_age, &facts, upto);
+            if upto == 0 && !self.follow.flow.flows(&facts.replid) {
+                self.held_run_id = None;
+            }
+        }
+        if !self.follow.flow.flows(&facts.replid) {
             return;
         }
         if self.generation.0 != report.generation {
             self.generation = Generation(report.generation);
+            self.served = false;
             out.push(Action::Tell(Event::GenerationChanged(self.generation)));
             self.report_dirty = true;
         }

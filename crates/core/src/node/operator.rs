@@ -54,6 +54,8 @@ impl Node {
             run_id: self.held_run_id,
             primary: matches!(self.phase, Phase::Active(_)),
             solo: self.solo,
+            served: self.served,
+            aof: self.reach.mark(),
         };
         if self.persisted != Some(current) {
             self.persisted = Some(current);
@@ -97,6 +99,7 @@ impl Node {
         self.generation.0 = self.generation.0.max(known).saturating_add(1);
         out.push(Action::Tell(Event::GenerationChanged(self.generation)));
         self.held_run_id = self.monitor.info.as_ref().and_then(|info| info.run_id);
+        self.served = true;
         self.left_to_peer = false;
         self.accepted = true;
         if self.peer.report.as_ref().is_none_or(|report| report.state != State::Active) {

@@ -5,6 +5,7 @@ use crate::action::{Action, Actions};
 use crate::event::Event;
 use crate::status::{Member, Status};
 use crate::time::Time;
+use alloc::boxed::Box;
 use alloc::string::ToString;
 use keepair_wire::peer::{Leaving, RedisFacts, Report, State};
 
@@ -45,7 +46,17 @@ impl Node {
             accepted: self.accepted,
             void,
             vote,
+            served: self.served,
+            restored: self.restored(),
+            missed_writes: self.follow.missed_writes(),
+            acknowledged: self.acknowledged(),
         }
+    }
+
+    /// How far the standby's Redis has acknowledged the stream.
+    fn acknowledged(&self) -> Option<i64> {
+        let info = self.monitor.info.as_ref().filter(|_| self.monitor.is_primary())?;
+        self.reach.acknowledged(info, self.config.peer().address)
     }
 
     /// Writes may have come since INFO was asked, while the address was served.
@@ -61,7 +72,7 @@ impl Node {
         self.report_at = now + self.config.advert_interval;
         let report = self.report(now);
         self.ask_for_votes(now, &report, out);
-        out.push(Action::SendReport(report));
+        out.push(Action::SendReport(Box::new(report)));
     }
 
     /// Sends a report when something changed, and once per advert interval.

@@ -71,11 +71,21 @@ pub(super) struct Takeover {
     fence_until: Time,
     /// When INFO said last that Redis is a primary.
     looked_at: Time,
+    /// The machine that left had paused its writes, and this Redis has applied the last of them.
+    took_everything: bool,
 }
 
 impl Takeover {
     fn new(now: Time, step: Step, deadline: Time) -> Self {
-        Self { step, deadline, began_at: now, void_at: None, fence_until: now, looked_at: now }
+        Self {
+            step,
+            deadline,
+            began_at: now,
+            void_at: None,
+            fence_until: now,
+            looked_at: now,
+            took_everything: false,
+        }
     }
 
     /// The kernel was asked to serve.
@@ -111,7 +121,11 @@ impl Node {
         let told_at = self.peer.report_at.filter(|at| now < *at + down);
         if let Some(told_at) = told_at.filter(|_| self.peer.report.as_ref().is_some_and(says_so)) {
             self.timers.active_down_at = Some(told_at + down);
-            if !core::mem::replace(&mut self.filter_told, true) {
+            // The last report of a machine that died may be some milliseconds younger than its last
+            // advert, and one advert may be lost.
+            let adverts_missing =
+                self.peer.advert_at.is_none_or(|at| told_at.since(at) > interval * 2);
+            if adverts_missing && !core::mem::replace(&mut self.filter_told, true) {
                 out.push(Action::Tell(Event::Problem(format!(
                     "{}'s adverts do not arrive, though its reports do: is IP protocol 112 filtered?",
                     self.config.peer().name
@@ -227,7 +241,9 @@ impl Node {
     fn after_probing(&mut self, now: Time, out: &mut Actions) {
         let in_step = |at: Time| now.since(at) <= self.config.advert_interval * 3;
         if self.caught_up_at.take().is_some_and(in_step) && !self.monitor.is_primary() {
-            // The primary paused its writes, and this Redis has applied the last of them.
+            if let Phase::TakingOver(takeover) = &mut self.phase {
+                takeover.took_everything = true;
+            }
             self.promote(now, out);
             return;
         }
@@ -403,9 +419,11 @@ impl Node {
         if !(unbroken && self.vouched() && self.generation.0 > 0) {
             let known = self.peer.report.as_ref().map_or(0, |report| report.generation);
             self.generation = Generation(self.generation.0.max(known).saturating_add(1));
+            self.served = true;
             out.push(Action::Tell(Event::GenerationChanged(self.generation)));
         }
         self.held_run_id = run_id;
+        self.watch_reach();
         self.report_dirty = true;
     }
 
@@ -441,6 +459,7 @@ impl Node {
     pub(super) fn resume(&mut self, now: Time, out: &mut Actions) {
         let takeover = Takeover::new(now, Step::Fencing, now);
         self.enter(Phase::TakingOver(takeover), self.reason.clone(), out);
+        self.open_source(out);
         self.ask_fence(now, Action::RenewFence, out);
     }
 
@@ -566,11 +585,11 @@ impl Node {
         // Nobody knows more of the address than who holds it.
         self.peer_has_spoken = true;
         self.peer.advert_at = None;
-        let fence_until = match &self.phase {
-            Phase::TakingOver(takeover) => takeover.fence_until,
-            _ => now,
+        let (fence_until, took_everything) = match &self.phase {
+            Phase::TakingOver(takeover) => (takeover.fence_until, takeover.took_everything),
+            _ => (now, false),
         };
-        let active = Active::new(now, fence_until, &self.config);
+        let active = Active::new(now, fence_until, took_everything, &self.config);
         let reason = match &self.timeline {
             Some(timeline) => format!("took over: {}", timeline.cause),
             None => self.reason.clone(),

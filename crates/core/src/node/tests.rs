@@ -34,6 +34,7 @@ fn config() -> Config {
         timing: Timing::default(),
         announce: Announce::default(),
         tie_breakers: Vec::new(),
+        peer_port: 10112,
         copy_limit_bytes: 0,
     }
 }
@@ -263,6 +264,10 @@ fn peer_report(state: State, is_primary: bool, generation: u64) -> Report {
         accepted: false,
         void: None,
         vote: None,
+        served: is_primary,
+        restored: None,
+        missed_writes: false,
+        acknowledged: is_primary.then_some(1000),
         vrid: 51,
         instance: 9,
         seq: 0,
@@ -289,13 +294,22 @@ fn peer_report(state: State, is_primary: bool, generation: u64) -> Report {
     }
 }
 
-/// A standby in step with an Active peer at generation 3.
-fn standby() -> Bench {
-    let mut bench = Bench::new();
+/// An Active peer at generation 3, whose stream reaches the Redis of this machine.
+fn in_step(bench: &mut Bench) {
+    for _ in 0..4 {
+        bench.report(peer_report(State::Active, true, 3));
+        bench.advert(100);
+        bench.pass_with(100, &replica(7));
+    }
     bench.report(peer_report(State::Active, true, 3));
     bench.advert(100);
     bench.answer(&replica(7));
-    bench.report(peer_report(State::Active, true, 3));
+}
+
+/// A standby in step with an Active peer at generation 3.
+fn standby() -> Bench {
+    let mut bench = Bench::new();
+    in_step(&mut bench);
     assert_eq!(bench.node.state(), State::Backup, "{}", bench.node.reason);
     bench.done();
     bench

@@ -22,6 +22,7 @@ fn config() -> Config {
         timing: Timing::default(),
         announce: Announce::default(),
         tie_breakers: Vec::new(),
+        peer_port: 10112,
         copy_limit_bytes: 0,
     }
 }
@@ -125,6 +126,10 @@ fn report(version: (u8, u8), valkey: bool, reachable: bool) -> Report {
         accepted: false,
         void: None,
         vote: None,
+        served: false,
+        restored: None,
+        missed_writes: false,
+        acknowledged: None,
         vrid: 51,
         instance: 1,
         seq: 1,

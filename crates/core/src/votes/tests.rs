@@ -41,6 +41,10 @@ fn report(seq: u64, state: State, void: Option<Stamp>, vote: Option<Stamp>) -> R
         reason: String::new(),
         void,
         vote,
+        served: false,
+        restored: None,
+        missed_writes: false,
+        acknowledged: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keepair_core::Input;
 use keepair_core::config::{Announce, Config, Generation, Member, Priority, Timing, Vip, Vrid};
-use keepair_core::input::{Persisted, Remains};
+use keepair_core::input::{AofMark, Persisted, Remains};
 use keepair_wire::info::RunId;
 use keepair_wire::peer::{Cause, Failover, Handshake, Leaving, Phase, RedisFacts, Report, State};
 use keepair_wire::vrrp::{Advert, ChecksumForm, GROUP_V4, GROUP_V6};
@@ -50,6 +50,7 @@ pub(super) fn config(draw: &mut Draw<'_>) -> Config {
         timing: Timing::default(),
         announce: Announce::default(),
         tie_breakers: Vec::new(),
+        peer_port: 10112,
         copy_limit_bytes: 64 << 20,
     };
     changed(&config, draw)
@@ -91,6 +92,7 @@ pub(super) fn changed(config: &Config, draw: &mut Draw<'_>) -> Config {
         timing: draw.pick(&[timing, hasty, Timing { boot_wait: ms(100), ..timing }]),
         announce: draw.pick(&[Announce::default(), announce, slow]),
         tie_breakers: Vec::new(),
+        peer_port: 10112,
         copy_limit_bytes: 64 << 20,
         ..config.clone()
     }
@@ -104,6 +106,12 @@ pub(super) fn remains(draw: &mut Draw<'_>) -> Remains {
         run_id: draw.pick(&[Some(RunId([7; 20])), None, Some(RunId([8; 20]))]),
         primary: draw.flag(),
         solo: false,
+        served: kind > 2,
+        aof: (kind > 2).then_some(AofMark {
+            replid: keepair_wire::info::ReplId([1; 20]),
+            offset: 900,
+            bytes: 0,
+        }),
     });
     let fence_left = draw.pick(&[ms(250), ms(1), ms(30), ms(10_000)]);
     Remains {
@@ -162,6 +170,10 @@ impl PeerDaemon {
                 accepted: false,
                 void: None,
                 vote: None,
+                served: false,
+                restored: None,
+                missed_writes: false,
+                acknowledged: None,
             },
             heard: None,
         }

@@ -340,7 +340,7 @@ fn a_report_twice() {
     let mut report = PeerDaemon::new(&bench.config).report;
     report.seq = 1;
     for _ in 0..2 {
-        bench.performs(Action::SendReport(report.clone()));
+        bench.performs(Action::SendReport(Box::new(report.clone())));
     }
 }
 

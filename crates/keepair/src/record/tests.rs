@@ -53,6 +53,7 @@ fn config() -> Config {
         timing: Timing::default(),
         announce: Announce::default(),
         tie_breakers: Vec::new(),
+        peer_port: 10112,
         copy_limit_bytes: 0,
     }
 }

@@ -97,10 +97,13 @@ fn a_node_survives_in_every_state_and_step() {
     standby.feed(Input::Redis(RedisInput::Connected));
     standby.hear(peer(State::Active, true));
     standby.advert(100);
-    standby.answer(&replica(200));
-    standby.hear(peer(State::Active, true));
-    standby.answer(&replica(200));
-    standby.pass(60);
+    standby.answer(&replica(190));
+    for _ in 0..3 {
+        standby.hear(peer(State::Active, true));
+        standby.advert(100);
+        standby.pass(60);
+        standby.answer(&replica(200));
+    }
     standby.advert(100);
     standby.hear(peer(State::Unfit, true));
     standby.advert(0);

@@ -45,6 +45,7 @@ fn harmless(world: &World, fault: &Fault) -> bool {
         | Fault::Mend
         | Fault::Arbiters(_)
         | Fault::Save(_)
+        | Fault::Replicaof(_)
         | Fault::WriteLocally(..)
         | Fault::CutClients(_)
         | Fault::Disk(..) => true,
@@ -57,6 +58,8 @@ fn harmless(world: &World, fault: &Fault) -> bool {
         | Fault::ContinueRedis(host)
         | Fault::KillDaemon(host)
         | Fault::StartDaemon(host)
+        | Fault::FailDaemon(host)
+        | Fault::LoseState(host)
         | Fault::StopDaemon(host)
         | Fault::ContinueDaemon(host)
         | Fault::FreezeDaemon(host, _)

@@ -49,6 +49,14 @@ impl World {
             Fault::Save(host) => self.hosts[host].redis.save_now(),
             Fault::KillDaemon(host) => self.kill_daemon(host),
             Fault::StartDaemon(host) => self.start_daemon(host),
+            Fault::FailDaemon(host) => {
+                let machine = &mut self.hosts[host];
+                if machine.powered && machine.daemon.state == State::Absent {
+                    machine.kernel.shut_gate();
+                }
+            }
+            Fault::LoseState(host) => self.hosts[host].persisted = None,
+            Fault::Replicaof(host) => self.hosts[host].redis.conf_replicaof = true,
             Fault::StopDaemon(host) => self.stop_daemon(host),
             Fault::ContinueDaemon(host) => self.continue_daemon(host),
             Fault::Trap(host, moment, fault) => {
@@ -146,7 +154,8 @@ impl World {
         self.forget_streams(id);
         let config = self.hosts[id].config.clone();
         let ppm = self.options.clock_ppm[id.index()];
-        let fresh = Host::new(id, self.now, ppm, self.options.redis, config);
+        let setup = self.hosts[id].redis.setup;
+        let fresh = Host::new(id, self.now, ppm, setup, config);
         let old = std::mem::replace(&mut self.hosts[id], fresh);
         let host = &mut self.hosts[id];
         host.powered = false;
@@ -155,6 +164,7 @@ impl World {
         host.daemon = old.daemon;
         host.kernel.carrier = old.kernel.carrier;
         host.redis.files = old.redis.files;
+        host.redis.conf_replicaof = old.redis.conf_replicaof;
         host.redis.run = old.redis.run + 1;
     }
 

@@ -29,10 +29,17 @@ pub struct Snapshot {
     pub data: Writes,
 }
 
+/// Bytes of an append-only file that was just written anew.
+pub(super) fn base_bytes(writes: usize) -> i64 {
+    88 + super::WRITE_LEN * writes as i64
+}
+
 /// The file.
 #[derive(Clone, Debug, Default)]
 pub struct Files {
     kept: Option<Snapshot>,
+    /// Of the append-only file, when it was synced last.
+    aof_bytes: i64,
     saved_at: Time,
 }
 
@@ -40,6 +47,10 @@ impl Files {
     /// What a process that starts now would read.
     pub fn kept(&self) -> Option<&Snapshot> {
         self.kept.as_ref()
+    }
+
+    pub(super) fn aof_bytes(&self) -> i64 {
+        if self.kept.is_some() { self.aof_bytes } else { base_bytes(0) }
     }
 
     pub(super) fn begin(&mut self, now: Time, boot: Boot) {
@@ -71,6 +82,7 @@ impl Redis {
     pub fn save_now(&mut self) {
         if !self.loading && self.setup.persistence != Persistence::Off {
             self.files.kept = Some(self.snapshot());
+            self.files.aof_bytes = self.aof_bytes;
         }
     }
 
@@ -95,7 +107,7 @@ impl Redis {
     }
 
     /// A primary restarted from its RDB file keeps the file's history as its second id, since Redis
-    /// 7.0; before, and with an append-only file, it begins a new one.
+    /// 7.0; before, and with an append-only file, it begins a new one. A replica goes on in the file's.
     pub(super) fn loaded(&mut self, out: &mut Vec<Effect>) {
         if !std::mem::replace(&mut self.loading, false) {
             return;
@@ -103,6 +115,13 @@ impl Redis {
         self.begin_stream(out);
         if let Some(snapshot) = self.reading.take() {
             self.data = snapshot.data;
+            if let (Some(upstream), Some(replid)) = (&mut self.upstream, snapshot.replid) {
+                upstream.cached = true;
+                (self.replid, self.offset) = (replid, snapshot.offset);
+                self.backlog = Some(Backlog::new(self.offset));
+                out.push(Effect::Note(Note::Loaded));
+                return;
+            }
             let known = snapshot.replid.filter(|_| self.setup.version >= Version::V7_0);
             if let Some(replid) = known {
                 self.replid2 = Some(replid);

@@ -71,6 +71,8 @@ impl Redis {
             loading: Some(self.is_loading()),
             async_loading: Some(false),
             aof_enabled: Some(self.setup.persistence == Persistence::Aof),
+            aof_current_size: (self.setup.persistence == Persistence::Aof)
+                .then_some(self.aof_bytes),
             role: Some(Role::Primary),
             connected_slaves: Some(self.attached.len() as u32),
             master_replid: Some(self.replid),
@@ -86,9 +88,13 @@ impl Redis {
             info.replicas.push(ReplicaInfo {
                 ip: self.host.peer().address().to_string(),
                 port: 6379,
-                state: ReplicaState::Online,
+                state: if attached.is_online() {
+                    ReplicaState::Online
+                } else {
+                    ReplicaState::SendBulk
+                },
                 offset: attached.acked,
-                lag: 0,
+                lag: now.since(attached.heard_at).as_secs() as i64,
                 channel: None,
             });
         }

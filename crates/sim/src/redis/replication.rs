@@ -5,7 +5,7 @@
 
 use super::{
     CRON_PERIOD, ConnId, Effect, Entry, Message, Note, PING_LEN, PING_PERIOD, Persistence, Process,
-    REPL_TIMEOUT, Redis, Snapshot, Stream, Version, Wanted, WriteId,
+    REPL_TIMEOUT, Redis, Snapshot, Stream, Version, WRITE_LEN, Wanted, WriteId, file,
 };
 use crate::writes::Writes;
 use keepair_core::time::Time;
@@ -52,23 +52,45 @@ pub(super) struct Attached {
     conn: ConnId,
     /// The last offset it has acknowledged.
     pub(super) acked: i64,
-    heard_at: Time,
-    /// What it is being sent first, and the commands that wait behind that.
-    first: Option<(Box<Snapshot>, Vec<Entry>)>,
+    pub(super) heard_at: Time,
+    /// It is being sent everything, or has been and has not acknowledged it.
+    first: Option<First>,
+}
+
+/// A full resynchronisation, as its sender sees it.
+#[derive(Clone, Debug)]
+struct First {
+    /// Until it is sent.
+    snapshot: Option<Box<Snapshot>>,
+    /// The commands that wait behind it.
+    behind: Vec<Entry>,
 }
 
 impl Attached {
     fn send(&mut self, entry: Entry, out: &mut Vec<Effect>) {
         match &mut self.first {
-            Some((_, behind)) => behind.push(entry),
+            Some(first) => first.behind.push(entry),
             None => out.push(Effect::Send(self.conn, Stream::Data(entry))),
+        }
+    }
+
+    /// INFO calls it `online`.
+    pub(super) fn is_online(&self) -> bool {
+        self.first.as_ref().is_none_or(|first| first.snapshot.is_none())
+    }
+
+    /// The stream begins.
+    fn flow(&mut self, out: &mut Vec<Effect>) {
+        for entry in self.first.take().map(|first| first.behind).unwrap_or_default() {
+            out.push(Effect::Send(self.conn, Stream::Data(entry)));
         }
     }
 }
 
 /// The state of the link to the primary.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) enum Link {
+    #[default]
     Down,
     Dialing,
     Syncing,
@@ -76,12 +98,12 @@ pub(super) enum Link {
 }
 
 /// A replica's end of the link.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Upstream {
     pub(super) link: Link,
     pub(super) conn: ConnId,
-    /// What a partial resync may start from; `None` once a full one has begun.
-    cached: bool,
+    /// There is something that a partial resync may start from; not once a full one has begun.
+    pub(super) cached: bool,
     pub(super) heard_at: Option<Time>,
     /// Turns of the cron for which a handshake has gone unanswered.
     unanswered: u64,
@@ -144,15 +166,7 @@ impl Redis {
         if self.upstream.is_some() {
             return;
         }
-        self.upstream = Some(Upstream {
-            link: Link::Down,
-            conn: 0,
-            cached: true,
-            heard_at: None,
-            unanswered: 0,
-            apply_at: Time(0),
-            hung_up: false,
-        });
+        self.upstream = Some(Upstream { cached: true, ..Upstream::default() });
         let holds = self.data.len();
         let (history, offset) = (self.replid, self.offset);
         out.push(Effect::Note(Note::Following { holds, history, offset }));
@@ -223,6 +237,9 @@ impl Redis {
                 for attached in self.attached.iter_mut().filter(|a| a.conn == conn) {
                     attached.acked = offset;
                     attached.heard_at = now;
+                    if attached.is_online() {
+                        attached.flow(out);
+                    }
                 }
             }
             Stream::Closed => self.closed(conn, out),
@@ -262,18 +279,23 @@ impl Redis {
             out.push(Effect::Note(Note::GrantsFull { writes: self.data.len(), wanted }));
             out.push(Effect::Send(conn, Stream::FullResync));
             out.push(Effect::At(now + self.setup.transfer, Message::Sent(conn)));
-            attached.first = Some((self.payload(), Vec::new()));
+            attached.first = Some(First { snapshot: Some(self.payload()), behind: Vec::new() });
         }
         self.attached.push(attached);
     }
 
-    /// A process that dies before it has sent the last byte has sent nothing.
+    /// A process that dies before it has sent the last byte has sent nothing. Where nothing is written
+    /// to a file first, as since Redis 7.0, the stream waits for the replica's first acknowledgement
+    /// (`repl_start_cmd_stream_on_ack`).
     pub(super) fn sent_everything(&mut self, conn: ConnId, out: &mut Vec<Effect>) {
-        let receiver = self.attached.iter_mut().find(|attached| attached.conn == conn);
-        if let Some((snapshot, behind)) = receiver.and_then(|attached| attached.first.take()) {
+        let waits_for_ack = self.setup.version >= Version::V7_0;
+        let Some(receiver) = self.attached.iter_mut().find(|attached| attached.conn == conn) else {
+            return;
+        };
+        if let Some(snapshot) = receiver.first.as_mut().and_then(|first| first.snapshot.take()) {
             out.push(Effect::Send(conn, Stream::Payload(snapshot)));
-            for entry in behind {
-                out.push(Effect::Send(conn, Stream::Data(entry)));
+            if !waits_for_ack {
+                receiver.flow(out);
             }
         }
     }
@@ -331,6 +353,7 @@ impl Redis {
             self.files.replace(snapshot.clone());
         }
         self.data = snapshot.data;
+        self.aof_bytes = file::base_bytes(self.data.len());
         self.replid = snapshot.replid.unwrap_or(self.replid);
         self.offset = snapshot.offset;
         self.replid2 = None;
@@ -368,6 +391,7 @@ impl Redis {
 
     fn apply(&mut self, entry: Entry, out: &mut Vec<Effect>) {
         self.data.extend(entry.write);
+        self.aof_bytes += entry.write.map_or(0, |_| WRITE_LEN);
         self.offset = entry.end;
         if let Some(backlog) = &mut self.backlog {
             backlog.push(entry, self.setup.backlog_bytes);
@@ -399,7 +423,8 @@ impl Redis {
     }
 
     pub(super) fn cron(&mut self, now: Time, out: &mut Vec<Effect>) {
-        out.push(Effect::At(now + CRON_PERIOD, Message::Cron));
+        self.cron_at = now + CRON_PERIOD;
+        out.push(Effect::At(self.cron_at, Message::Cron));
         self.save_due(now);
         let silent = |at: Option<Time>| at.is_none_or(|at| now.since(at) > REPL_TIMEOUT);
         match &mut self.upstream {
@@ -433,6 +458,15 @@ impl Redis {
             self.append(None, PING_LEN, out);
         }
         self.drop_replicas(|attached| silent(Some(attached.heard_at)), out);
+    }
+
+    /// When it adds a PING to its stream next, if it has a replica then.
+    pub(crate) fn next_ping_at(&self) -> Time {
+        let (due, mut turn) = (self.pinged_at + PING_PERIOD, self.cron_at);
+        while turn < due {
+            turn = turn + CRON_PERIOD;
+        }
+        turn
     }
 
     /// Closes the connections of some replicas.

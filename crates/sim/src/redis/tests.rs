@@ -45,6 +45,13 @@ fn held(redis: &Redis) -> Vec<WriteId> {
 fn follow(replica: &mut Redis, source: &mut Redis) {
     let effects = give(replica, Message::Query { session: 1, query: Query::Follow });
     exchange(source, replica, Vec::new(), effects);
+    acknowledge(replica, source);
+}
+
+/// The replica's cron turns: it acknowledges what it has, and only then the stream flows.
+fn acknowledge(replica: &mut Redis, source: &mut Redis) {
+    let effects = give(replica, Message::Cron);
+    exchange(source, replica, Vec::new(), effects);
 }
 
 fn write(primary: &mut Redis, replica: &mut Redis, id: WriteId) {

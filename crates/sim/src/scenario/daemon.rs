@@ -106,6 +106,7 @@ pub(super) fn switchover(story: &mut Story) {
     story.happens(Fault::Switchover(A));
     story.within(ms(50), "the standby has the address", served_by_b);
     story.within(ms(2_000), "the old primary replicates", a_replicates);
+    story.wait(ms(100));
     story.outage_at_most(ms(15));
     story.ends_well();
 }
@@ -128,8 +129,8 @@ pub(super) fn terminate(story: &mut Story) {
         world.hosts[A].daemon.state == State::Absent
     });
     story.within(ms(2_000), "the old primary replicates", a_replicates);
-    story.outage_at_most(ms(15));
     story.wait(ms(1_000));
+    story.outage_at_most(ms(15));
     story.happens(Fault::StartDaemon(A));
     story.ends_well();
 }

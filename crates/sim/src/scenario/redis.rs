@@ -6,7 +6,7 @@ use crate::fault::{Fault, Way};
 use crate::host::HostId::{A, B};
 use crate::kernel::Netlink;
 use crate::network::Traffic;
-use crate::redis::{Boot, Persistence, Version};
+use crate::redis::{Boot, Version};
 use crate::sometimes::Situation;
 
 pub(super) fn crash(story: &mut Story) {
@@ -155,10 +155,13 @@ pub(super) fn loading_is_not_empty(story: &mut Story) {
     story.ends_well();
 }
 
-/// Both were restarted from files that do not know their histories.
+/// Both were restarted from files that do not know their histories, nor how old they are.
 fn unrelated(story: &mut Story, way: Way) {
-    story.set_up(|options| options.redis.persistence = Persistence::Aof);
+    story.set_up(|options| options.redis.version = Version::V6_2);
     story.pair();
+    for host in [A, B] {
+        story.happens(Fault::Save(host));
+    }
     for host in [A, B] {
         story.happens(Fault::KillRedis(host, ms(1)));
         story.plans(ms(50), Fault::StartRedis(host, Boot::File));

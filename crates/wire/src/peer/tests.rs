@@ -40,7 +40,18 @@ fn full() -> Report {
         accepted: true,
         void: Some(Stamp { instance: 7, seq: 90 }),
         vote: Some(Stamp { instance: u64::MAX, seq: 1 }),
+        served: true,
+        missed_writes: true,
+        restored: Some(Restored { replid: [3; 20], at_least: -1 }),
+        acknowledged: Some(1200),
     }
+}
+
+/// The bytes of `full` that a program of the first format would have sent.
+fn first_format() -> Vec<u8> {
+    let mut bytes = full().encode();
+    bytes.truncate(bytes.len() - (1 + 28 + 8));
+    bytes
 }
 
 #[test]
@@ -51,10 +62,22 @@ fn a_report_survives_the_round_trip() {
 
 #[test]
 fn every_prefix_is_truncated_and_none_panics() {
-    let bytes = full().encode();
-    for len in 0..bytes.len() {
+    let (bytes, first) = (full().encode(), first_format().len());
+    for len in (0..bytes.len()).filter(|len| *len != first) {
         assert_eq!(Report::decode(&bytes[..len]), Err(ParseError::Truncated), "length {len}");
     }
+}
+
+#[test]
+fn a_program_of_the_first_format_is_understood() {
+    let expected = Report {
+        served: false,
+        restored: None,
+        missed_writes: false,
+        acknowledged: None,
+        ..full()
+    };
+    assert_eq!(Report::decode(&first_format()), Ok(expected));
 }
 
 #[test]

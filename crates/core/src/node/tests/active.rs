@@ -220,22 +220,36 @@ fn a_renewal_that_came_too_late_is_the_end_of_the_right() {
 }
 
 #[test]
-fn flushed_rules_are_made_anew_once_and_a_second_time_is_a_fault() {
+fn seeds_1009704_and_353934592_rules_are_made_anew_as_often_as_they_are_flushed() {
     let refused = || Input::ActionDone(Done::RenewFence, Err(Refused::Failed("no".to_string())));
     let mut bench = active();
     bench.refuse = Some(Done::OpenFence);
     bench.feed(refused());
     assert_eq!(bench.told().last().unwrap(), "left the address: local-fault");
-    assert_eq!(bench.done()[..2], ["open fence", "CloseFence { and_source: false }"]);
+    assert_eq!(bench.done()[..3], ["open fence", "open fence", "CloseFence { and_source: false }"]);
 
     let mut bench = active();
     bench.feed(refused());
-    assert_eq!(bench.done(), ["open fence"]);
-    bench.feed(Input::ActionDone(Done::RenewFence, Ok(())));
-    bench.feed(refused());
-    assert_eq!(bench.done(), ["open fence"], "the one before was mended");
-    bench.feed(refused());
-    assert_eq!(bench.done()[0], "CloseFence { and_source: false }");
+    for _ in 0..5 {
+        bench.feed(refused());
+    }
+    assert_eq!(bench.done(), ["open fence"; 6], "flushed at every renewal, and laid anew");
+    assert_eq!(bench.node.state(), State::Active);
+}
+
+#[test]
+fn seed_1015522_a_peer_that_fell_silent_while_redis_was_looked_at_still_holds_the_newer_data() {
+    let mut bench = active();
+    let mut newer = peer_report(State::Active, true, 2);
+    (newer.redis.replid, newer.redis.replid2) = ([2; 20], [1; 20]);
+    newer.redis.second_offset = 1001;
+    bench.report(newer);
+    assert!(bench.log.contains(&Action::CloseFence { and_source: false }), "no more writes");
+    // Redis waits for its disk, and the reports are filtered meanwhile.
+    bench.pass(900);
+    bench.answer(&primary(7));
+    assert!(!bench.done().contains(&"open fence".to_string()));
+    assert_eq!(bench.node.state(), State::Unfit, "{}", bench.node.reason);
 }
 
 #[test]

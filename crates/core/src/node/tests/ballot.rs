@@ -37,10 +37,7 @@ fn a_right_ends_before_a_vote_does_whatever_is_configured() {
 fn standby_with_a_third() -> Bench {
     let mut bench = Bench::with(with_a_third(), Remains { link_up: true, ..Remains::default() });
     bench.feed(Input::TieBreaker(0, Says::Met([1; 20])));
-    bench.report(peer_report(State::Active, true, 3));
-    bench.advert(100);
-    bench.answer(&replica(7));
-    bench.report(peer_report(State::Active, true, 3));
+    in_step(&mut bench);
     assert_eq!(bench.node.state(), State::Backup, "{}", bench.node.reason);
     bench.pass_with(400, &replica(7));
     bench

@@ -163,7 +163,7 @@ fn sim_finding_s2_what_a_cut_off_machine_alone_had_is_told_when_it_is_overwritte
     successor.redis.replid2 = [1; 20];
     successor.redis.second_offset = 1001;
     bench.told();
-    for _ in 0..3 {
+    for _ in 0..5 {
         bench.report(successor.clone());
         let mut resynced = replica(7);
         resynced.master_replid = Some(ReplId([2; 20]));

@@ -53,8 +53,14 @@ fn a_lone_primary_waits_for_the_peer_then_probes_then_claims() {
 
 #[test]
 fn an_earlier_run_is_taken_up_while_the_kernel_still_honours_it() {
-    let persisted =
-        Persisted { generation: Generation(4), run_id: run_id(7), primary: true, solo: false };
+    let persisted = Persisted {
+        generation: Generation(4),
+        run_id: run_id(7),
+        primary: true,
+        solo: false,
+        served: true,
+        aof: None,
+    };
     let mut bench = Bench::started(Remains {
         fence_left: Some(Duration::from_millis(120)),
         link_up: true,
@@ -71,8 +77,14 @@ fn an_earlier_run_is_taken_up_while_the_kernel_still_honours_it() {
 
 #[test]
 fn fuzz_finding_1_the_peer_is_not_waited_for_while_an_earlier_run_may_be_taken_up() {
-    let persisted =
-        Persisted { generation: Generation(4), run_id: run_id(7), primary: true, solo: false };
+    let persisted = Persisted {
+        generation: Generation(4),
+        run_id: run_id(7),
+        primary: true,
+        solo: false,
+        served: true,
+        aof: None,
+    };
     let mut config = config();
     config.timing.boot_wait = Duration::from_millis(100);
     let fence_left = Some(Duration::from_millis(330));
@@ -90,8 +102,14 @@ fn fuzz_finding_1_the_peer_is_not_waited_for_while_an_earlier_run_may_be_taken_u
 
 #[test]
 fn sim_finding_293_a_started_daemon_tells_of_the_right_that_the_run_before_has_left() {
-    let persisted =
-        Persisted { generation: Generation(4), run_id: run_id(7), primary: true, solo: false };
+    let persisted = Persisted {
+        generation: Generation(4),
+        run_id: run_id(7),
+        primary: true,
+        solo: false,
+        served: true,
+        aof: None,
+    };
     let fence_left = Some(Duration::from_millis(120));
     let remains =
         Remains { fence_left, link_up: true, persisted: Some(persisted), ..Remains::default() };
@@ -117,8 +135,14 @@ fn sim_finding_293_a_started_daemon_tells_of_the_right_that_the_run_before_has_l
 
 #[test]
 fn an_earlier_run_is_not_taken_up_with_a_restarted_redis() {
-    let persisted =
-        Persisted { generation: Generation(4), run_id: run_id(7), primary: true, solo: false };
+    let persisted = Persisted {
+        generation: Generation(4),
+        run_id: run_id(7),
+        primary: true,
+        solo: false,
+        served: true,
+        aof: None,
+    };
     let mut bench = Bench::started(Remains {
         fence_left: Some(Duration::from_millis(120)),
         link_up: true,
@@ -133,8 +157,14 @@ fn an_earlier_run_is_not_taken_up_with_a_restarted_redis() {
 
 #[test]
 fn a_restarted_replica_promotes_nothing_before_it_has_heard_the_peer() {
-    let persisted =
-        Persisted { generation: Generation(4), run_id: run_id(7), primary: false, solo: false };
+    let persisted = Persisted {
+        generation: Generation(4),
+        run_id: run_id(7),
+        primary: false,
+        solo: false,
+        served: true,
+        aof: None,
+    };
     let mut bench =
         Bench::started(Remains { link_up: true, persisted: Some(persisted), ..Remains::default() });
     bench.pass_with(20_000, &replica(7));

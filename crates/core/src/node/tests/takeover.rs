@@ -97,7 +97,7 @@ fn sim_finding_8279_who_could_not_leave_for_long_lets_the_other_go_first() {
     bench.now = bench.node.timers.advert_at.unwrap();
     let mut actions = Actions::new();
     // Both ways of leaving are refused, longer than the peer would be waited for.
-    for done in [Done::RenewFence, Done::OpenFence, Done::CloseFence] {
+    for done in [Done::RenewFence, Done::OpenFence, Done::OpenFence, Done::CloseFence] {
         let no = Err(Refused::Failed("no".to_string()));
         bench.node.handle(bench.now, Input::ActionDone(done, no), &mut actions);
     }
@@ -455,10 +455,14 @@ fn sim_finding_s33_a_farewell_is_not_repeated_to_a_peer_that_has_the_address() {
 
 #[test]
 fn sim_finding_s35_two_that_start_at_the_same_time_do_not_both_claim() {
-    let mut bench = Bench::alone();
+    let mut config = config();
+    config.members.reverse();
+    config.me = 1;
+    let mut bench = Bench::with(config, Remains { link_up: true, ..Remains::default() });
+    bench.feed(Input::Operator(Operator::Solo));
     bench.answer(&primary(7));
     bench.until(State::TakingOver, &primary(7));
-    // The peer's address is the greater one, and everything else is equal.
+    // Both files list the peer first, and everything else is equal.
     let mut other = peer_report(State::TakingOver, true, 0);
     other.vouched = false;
     bench.report(other);

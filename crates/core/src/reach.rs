@@ -1,0 +1,215 @@
+//! How far the data of a restarted Redis reaches, and how far the other Redis can have come.
+//!
+//! The process that held the pair's data is gone, and another has loaded what it left on the disk. An
+//! RDB file tells its history and offset (Redis 7.0 and later). An append-only file tells neither, but
+//! its length does, to whoever remembers it: Redis writes a command there before it sends it to a
+//! replica, but for those that wait for an `fsync` under way. The other Redis holds everything while
+//! it is attached, and no more than what the stream held when INFO showed it attached for the last time.
+//!
+//! Not here: comparing two machines that answer ([`crate::lineage`]), and what follows from it.
+
+use crate::input::AofMark;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+use keepair_wire::info::{Info, LinkStatus, ReplId, ReplicaInfo, ReplicaState, RunId};
+use keepair_wire::peer::{RedisFacts, Restored};
+
+/// A replica acknowledges each second. One that has not for more seconds than this receives nothing.
+const SILENT_AFTER_S: i64 = 3;
+
+/// What is remembered of the last Redis process that held the generation's data.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Reach {
+    held: Option<Held>,
+    loaded: Option<Loaded>,
+    /// What is kept over a restart of the daemon.
+    mark: Option<AofMark>,
+    /// INFO names the other machine's replica by that machine's address: there is no translation.
+    by_address: bool,
+}
+
+/// That process, as INFO showed it last.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+struct Held {
+    run_id: RunId,
+    replid: [u8; 20],
+    /// Of its last byte, when it was seen.
+    offset: i64,
+    /// This daemon saw it to its end: what it wrote later it wrote to its file as well.
+    to_its_end: bool,
+    /// Of the append-only file, if it is on.
+    aof_bytes: Option<i64>,
+    empty: bool,
+    other: Other,
+}
+
+/// How far the other Redis can have come in the history of [`Held`].
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+enum Other {
+    /// To its end.
+    Anywhere,
+    /// Not beyond this offset, at which the append-only file had so many bytes.
+    UpTo { offset: i64, aof_bytes: Option<i64> },
+}
+
+/// A process that was started later.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+struct Loaded {
+    run_id: RunId,
+    /// Its `master_replid` when it had loaded its file. `None`: it had other data already.
+    replid: Option<[u8; 20]>,
+}
+
+impl Reach {
+    /// A process of this name held the generation's data when an earlier daemon kept its state. The
+    /// machine may have lost its power since, and the end of the file with it.
+    pub fn remembered(run_id: RunId, mark: AofMark) -> Self {
+        let held = Held {
+            run_id,
+            replid: mark.replid.0,
+            offset: mark.offset,
+            to_its_end: false,
+            aof_bytes: Some(mark.bytes),
+            empty: false,
+            other: Other::Anywhere,
+        };
+        Reach { held: Some(held), mark: Some(mark), ..Reach::default() }
+    }
+
+    /// INFO of the process that holds the generation's data.
+    pub fn holds(&mut self, info: &Info, facts: &RedisFacts, peer: IpAddr) {
+        let Some(run_id) = info.run_id.filter(|_| !facts.syncing) else {
+            return;
+        };
+        let aof_bytes = aof_bytes(info);
+        self.by_address |= !of_peer(info, peer).is_empty();
+        let before = self.held.filter(|held| held.run_id == run_id && held.replid == facts.replid);
+        let other = match before.map(|held| held.other) {
+            _ if !facts.primary || self.attached(info, peer) => Other::Anywhere,
+            Some(Other::UpTo { offset, aof_bytes: mark }) => Other::UpTo {
+                offset,
+                // A rewritten file is shorter, and holds everything.
+                aof_bytes: mark.map_or(aof_bytes, |mark| aof_bytes.map(|now| now.min(mark))),
+            },
+            Some(Other::Anywhere) | None => Other::UpTo { offset: facts.offset, aof_bytes },
+        };
+        let (replid, offset, empty) = (facts.replid, facts.offset, facts.empty);
+        let held = Held { run_id, replid, offset, to_its_end: true, aof_bytes, empty, other };
+        self.held = Some(held);
+        // Seldom enough for a disk: when the file was rewritten, or is twice as long.
+        let now = aof_bytes.map(|bytes| AofMark { replid: ReplId(replid), offset, bytes });
+        let serves = |mark: &AofMark| {
+            let bytes = aof_bytes.unwrap_or(-1);
+            mark.replid.0 == replid && (mark.bytes..mark.bytes.saturating_mul(2)).contains(&bytes)
+        };
+        self.mark = self.mark.filter(serves).or(now);
+    }
+
+    /// INFO of whatever process there is.
+    pub fn sees(&mut self, info: &Info) {
+        let Some(run_id) = info.run_id else { return };
+        let follows = info.master_link_status == Some(LinkStatus::Up);
+        let receiving = follows || info.master_sync_in_progress == Some(true);
+        let known = self.loaded.is_some_and(|loaded| loaded.run_id == run_id);
+        if known || (info.loading == Some(true) && !receiving) {
+            return;
+        }
+        let replid = info.master_replid.map(|id| id.0).filter(|_| !receiving);
+        self.loaded = Some(Loaded { run_id, replid });
+    }
+
+    /// What is to be kept over a restart of the daemon.
+    pub fn mark(&self) -> Option<AofMark> {
+        self.mark
+    }
+
+    /// What this process continues, if it has loaded all that is known of the append-only file of the
+    /// one before. `served`: that one was the primary, of which no replica can have more.
+    pub fn restored(&self, info: &Info, facts: &RedisFacts, served: bool) -> Option<Restored> {
+        let held = self.restarted(info, facts)?;
+        let whole = at_least(info, held.aof_bytes) && (held.empty || !facts.empty);
+        let offset = if served && held.to_its_end { i64::MAX } else { held.offset };
+        whole.then_some(Restored { replid: held.replid, at_least: offset })
+    }
+
+    /// This process has loaded everything that the other Redis can hold of the history.
+    pub fn covers_other(&self, info: &Info, facts: &RedisFacts) -> bool {
+        let Some(held) = self.restarted(info, facts) else {
+            return false;
+        };
+        let Other::UpTo { offset, aof_bytes } = held.other else {
+            return false;
+        };
+        let by_rdb = (facts.replid2 == held.replid && facts.second_offset > offset)
+            || (facts.replid == held.replid && facts.offset >= offset);
+        by_rdb || (at_least(info, aof_bytes) && (held.empty || !facts.empty))
+    }
+
+    /// The process before, if this one still holds what it has loaded from the disk.
+    fn restarted(&self, info: &Info, facts: &RedisFacts) -> Option<Held> {
+        let held = self.held.filter(|held| info.run_id != Some(held.run_id))?;
+        let loaded = self.loaded.filter(|loaded| info.run_id == Some(loaded.run_id))?;
+        let replid = loaded.replid?;
+        let same = facts.replid == replid || facts.replid2 == replid;
+        (same && !facts.syncing).then_some(held)
+    }
+
+    /// The other machine's Redis receives the stream, or may.
+    pub fn attached(&self, info: &Info, peer: IpAddr) -> bool {
+        let receives = |replica: &&ReplicaInfo| {
+            replica.state != ReplicaState::Online || replica.lag <= SILENT_AFTER_S
+        };
+        self.candidates(info, peer).iter().any(receives)
+    }
+
+    /// How far the other machine's Redis has acknowledged the stream: `Report::acknowledged`.
+    pub fn acknowledged(&self, info: &Info, peer: IpAddr) -> Option<i64> {
+        // A connection whose end has not been noticed yet is the one that is silent for longer.
+        let newest = self.candidates(info, peer).into_iter().min_by_key(|r| (r.lag, r.offset))?;
+        Some(if newest.state == ReplicaState::Online { newest.offset } else { 0 })
+    }
+
+    /// The replicas that may be the other machine's: those that come from its address, or, as long as
+    /// none ever did, all that come from another machine.
+    fn candidates<'a>(&self, info: &'a Info, peer: IpAddr) -> Vec<&'a ReplicaInfo> {
+        let of_peer = of_peer(info, peer);
+        if self.by_address || !of_peer.is_empty() {
+            return of_peer;
+        }
+        info.replicas
+            .iter()
+            .filter(|replica| !is_local(&replica.ip) && !is_transfer(replica))
+            .collect()
+    }
+}
+
+fn of_peer(info: &Info, peer: IpAddr) -> Vec<&ReplicaInfo> {
+    let from_peer =
+        |replica: &&ReplicaInfo| replica.ip.parse() == Ok(peer) && !is_transfer(replica);
+    info.replicas.iter().filter(from_peer).collect()
+}
+
+/// Valkey's and Redis's second connection, for the snapshot only.
+fn is_transfer(replica: &ReplicaInfo) -> bool {
+    replica.channel.as_deref() == Some("rdb-channel")
+}
+
+/// This daemon's own copy of the stream, or another program on this machine.
+fn is_local(ip: &str) -> bool {
+    ip.starts_with('/') || ip.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+}
+
+fn aof_bytes(info: &Info) -> Option<i64> {
+    info.aof_current_size.filter(|_| info.aof_enabled == Some(true))
+}
+
+fn at_least(info: &Info, mark: Option<i64>) -> bool {
+    mark.is_some_and(|mark| aof_bytes(info).is_some_and(|bytes| bytes >= mark))
+}
+
+#[cfg(test)]
+mod tests;

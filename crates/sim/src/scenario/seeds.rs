@@ -1,0 +1,92 @@
+//! Seeds outside the tested range that once failed, retold step by step: their numbers mean something
+//! else since the world has changed. What each was: docs/seeds.md.
+
+use super::{Story, ms, served_by_a, served_by_b};
+use crate::fault::Fault;
+use crate::host::HostId::{A, B};
+use crate::network::Traffic;
+use crate::redis::Boot;
+use std::time::Duration;
+
+/// B is restarted empty while A's daemon is away, and remembers a report from when A was empty too.
+pub(super) fn seed_1024047(story: &mut Story) {
+    story.set_up(|options| {
+        options.redis.version = crate::redis::Version::V6_0;
+        options.tie_breakers = 2;
+    });
+    story.pair();
+    story.happens(Fault::KillRedis(B, ms(1)));
+    story.plans(ms(20), Fault::StartRedis(B, Boot::Empty));
+    story.wait(ms(60));
+    story.happens(Fault::Terminate(B));
+    story.wait(ms(3_000));
+    story.holds("B replicates", |world| world.hosts[B].redis.link_is_up());
+    story.happens(Fault::KillRedis(A, ms(1)));
+    story.plans(ms(15), Fault::StartRedis(A, Boot::Empty));
+    story.wait(ms(500));
+    story.always(ms(3_000), "nobody serves an empty Redis", |world| world.serving().is_none());
+    story.happens(Fault::StartDaemon(B));
+    story.within(ms(2_000), "B has the address", served_by_b);
+    story.ends_well();
+}
+
+/// A, whose Redis waits for its disk, is told of B's newer data; when Redis answers, B's reports are
+/// filtered again.
+pub(super) fn seed_1015522(story: &mut Story) {
+    story.set_up(|options| options.advert_interval = ms(50));
+    story.pair();
+    for host in [A, B] {
+        story.happens(Fault::Cut(host, vec![Traffic::Adverts, Traffic::Reports]));
+    }
+    story.wait(ms(300));
+    story.happens(Fault::StallRedis(A, ms(1_200)));
+    story.wait(ms(500));
+    story.happens(Fault::Mend);
+    story.wait(ms(60));
+    for host in [A, B] {
+        story.happens(Fault::Cut(host, vec![Traffic::Reports]));
+    }
+    story.wait(ms(100));
+    story.always(ms(2_000), "one answers at most", |world| !(world.answers(A) && world.answers(B)));
+    story.happens(Fault::Mend);
+    story.ends_well();
+}
+
+/// The rules are flushed twice between two renewals of the fence (and seed 353934592).
+pub(super) fn seed_1009704(story: &mut Story) {
+    story.set_up(|options| options.advert_interval = ms(1_000));
+    story.pair();
+    for _ in 0..6 {
+        story.happens(Fault::FlushRules(A));
+        story.wait(ms(900));
+    }
+    story.holds("A has the address", served_by_a);
+    story.no_failover();
+    story.ends_well();
+}
+
+/// A hands over, and its Redis adds a PING to its stream before it is told to follow: no client wrote it.
+pub(super) fn seed_1019248(story: &mut Story) {
+    story.set_up(|options| {
+        options.advert_interval = ms(10);
+        options.client_interval = ms(300);
+        options.client_rest = ms(300);
+    });
+    story.pair();
+    for turn in 0..12 {
+        let host = story.world.serving().unwrap_or(A);
+        // It comes when the cron's turn falls between the hand-over and the order to follow.
+        let ping_at = story.world.hosts[host].redis.next_ping_at();
+        let before = Duration::from_micros(1_500 + 300 * turn);
+        story.wait(ping_at.since(story.world.now).saturating_sub(before));
+        story.mark();
+        story.happens(Fault::Switchover(host));
+        story.wait(ms(1_500));
+        story.holds("one has the address", |world| world.serving().is_some());
+        let taken = story.took_over();
+        if taken != 1 {
+            story.fail(format!("{taken} takeovers for one switchover"));
+        }
+    }
+    story.ends_well();
+}
