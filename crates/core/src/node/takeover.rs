@@ -439,6 +439,8 @@ impl Node {
 
     /// An earlier run's right is still alive: go on where it was, if the kernel agrees.
     pub(super) fn resume(&mut self, now: Time, out: &mut Actions) {
+        // Every daemon begins with the gate shut, before this node is made.
+        self.source_was_closed();
         let takeover = Takeover::new(now, Step::Fencing, now);
         self.enter(Phase::TakingOver(takeover), self.reason.clone(), out);
         self.ask_fence(now, Action::RenewFence, out);
@@ -556,6 +558,10 @@ impl Node {
     }
 
     fn become_active(&mut self, now: Time, out: &mut Actions) {
+        // Of a run that was taken up; any other takeover has opened it before the claim.
+        if self.follow.source_closed() {
+            self.open_source(out);
+        }
         self.leave = None;
         self.mark(now, Mark::Claim);
         self.begin_generation(out);
