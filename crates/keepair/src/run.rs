@@ -37,7 +37,7 @@ use crate::control::{self, Control, Unlink};
 use crate::notes;
 use crate::operate;
 use crate::record;
-use crate::store::{self, Store};
+use crate::store::{self, Lock, Store};
 use crate::tiebreaker;
 
 /// Real-time priority of the thread that sends adverts: above ordinary programs, below the
@@ -69,12 +69,53 @@ pub(crate) struct Places<'a> {
 
 /// `keepair run` with a pair's configuration.
 pub(crate) fn run(places: Places<'_>, config: &Config) -> anyhow::Result<()> {
-    let _lock = store::lock(places.run_dir)?;
+    let lock = store::lock(places.run_dir);
+    // The gate of a pair that runs is that keepair's.
+    if lock.as_ref().is_err_and(|error| error.is::<store::AnotherRuns>()) {
+        return lock.map(|_| ());
+    }
+    // Before anything that can fail or take its time: when machines boot, the peer's Redis replicates
+    // from the local one by itself as soon as that answers, whatever it has loaded.
+    let (fence, me) = shut_gate(config)?;
+    let (_lock, running) = begin(places, config, lock, (fence, me)).map_err(|error| {
+        anyhow!(
+            "{error:#}; the replication gate stays closed: until keepair runs, the other machine's \
+             Redis can't replicate from this one"
+        )
+    })?;
+    running.wait(places, config)
+}
+
+/// Closes the replication gate; the fence, and which node this machine is. While it can't tell which,
+/// the gate is closed to both.
+fn shut_gate(config: &Config) -> anyhow::Result<(Fence, anyhow::Result<usize>)> {
+    let me = find_own(config);
+    let mut spec = fence_spec(&config.core_config(me.as_ref().copied().unwrap_or(0)));
+    if me.is_err() {
+        spec.gated = config.members.iter().map(|member| member.address).collect();
+    }
+    Ok((Fence::install_with_gate_closed(spec).map_err(lacking)?, me))
+}
+
+fn find_own(config: &Config) -> anyhow::Result<usize> {
+    let mut rtnl = Rtnl::open().context("netlink")?;
+    let own: Vec<IpAddr> = rtnl.own_addresses()?.iter().map(|own| own.address).collect();
+    config.find_own(&own).map_err(|error| anyhow!("{error}"))
+}
+
+/// All of a start that comes after the gate.
+fn begin(
+    places: Places<'_>,
+    config: &Config,
+    lock: anyhow::Result<Lock>,
+    (fence, me): (Fence, anyhow::Result<usize>),
+) -> anyhow::Result<(Lock, Running)> {
+    let lock = lock?;
+    let me = me?;
     let store = Store::open(places.state_dir, config.vrid.0)?;
     let persisted = store.load()?;
-    let opened = open(places, config)?;
-    let running = start(places, config, opened, store, persisted)?;
-    running.wait(places, config)
+    let opened = open(places, config, me)?;
+    Ok((lock, start(places, config, opened, fence, store, persisted)?))
 }
 
 /// What is opened before anything runs.
@@ -94,13 +135,11 @@ struct Opened {
     group: Option<Gid>,
 }
 
-fn open(places: Places<'_>, config: &Config) -> anyhow::Result<Opened> {
+fn open(places: Places<'_>, config: &Config, me: usize) -> anyhow::Result<Opened> {
     let group = control::group(config.control_group.as_deref())?;
     // Listen for changes before looking at what is, so that none falls between.
     let monitor = Monitor::open().context("netlink notices")?;
     let mut rtnl = Rtnl::open().context("netlink")?;
-    let own: Vec<IpAddr> = rtnl.own_addresses()?.iter().map(|own| own.address).collect();
-    let me = config.find_own(&own).map_err(|error| anyhow!("{error}"))?;
     let core_config = config.core_config(me);
     let link = rtnl.link_by_name(&config.interface)?.ok_or_else(|| {
         anyhow!("there is no interface `{}`; `ip link` lists those there are", config.interface)
@@ -165,6 +204,7 @@ fn start(
     places: Places<'_>,
     config: &Config,
     opened: Opened,
+    mut fence: Fence,
     store: Store,
     persisted: Option<Persisted>,
 ) -> anyhow::Result<Running> {
@@ -194,8 +234,6 @@ fn start(
     }
     signals.thread_block()?;
 
-    // Last: a start that fails leaves no rule behind.
-    let mut fence = Fence::install(fence_spec(&opened.core_config)).map_err(lacking)?;
     let fence_left = fence.remaining()?;
     let link_up = opened.link.up && opened.link.running;
     let told = mailbox.clone();

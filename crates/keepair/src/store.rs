@@ -1,6 +1,7 @@
 //! What survives: the lock that keeps a second daemon away (run directory), the generation and the
 //! daemon's number (state directory).
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -19,10 +20,26 @@ pub(crate) struct Lock {
     _file: File,
 }
 
+/// Another daemon holds the lock of this run directory.
+#[derive(Debug)]
+pub(crate) struct AnotherRuns(PathBuf);
+
+impl fmt::Display for AnotherRuns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "another keepair runs with {}; stop it, or give this one its own --run-dir",
+            self.0.display()
+        )
+    }
+}
+
+impl std::error::Error for AnotherRuns {}
+
 /// Creates the run directory and takes its lock.
 ///
 /// # Errors
-/// When another daemon holds it, or the directory can't be made.
+/// [`AnotherRuns`]; or the directory can't be made, or the lock not be asked for.
 pub(crate) fn lock(run_dir: &Path) -> anyhow::Result<Lock> {
     fs::create_dir_all(run_dir).with_context(|| format!("run directory {}", run_dir.display()))?;
     let path = run_dir.join("lock");
@@ -33,11 +50,10 @@ pub(crate) fn lock(run_dir: &Path) -> anyhow::Result<Lock> {
         .mode(0o600)
         .open(&path)
         .with_context(|| path.display().to_string())?;
-    if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        bail!(
-            "another keepair runs with {}; stop it, or give this one its own --run-dir",
-            run_dir.display()
-        );
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::WOULDBLOCK) => bail!(AnotherRuns(run_dir.to_owned())),
+        Err(error) => return Err(error).with_context(|| format!("lock {}", path.display())),
     }
     Ok(Lock { _file: file })
 }
