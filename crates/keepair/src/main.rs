@@ -19,6 +19,7 @@ mod salvage;
 mod store;
 mod tiebreaker;
 mod view;
+mod warnings;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -13,7 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, anyhow, bail};
 use keepair_conf::Config;
 use keepair_core::Node;
-use keepair_core::input::{Operator, Persisted, Remains};
+use keepair_core::input::{Operator, Remains};
 use keepair_core::time::Time;
 use keepair_linux::announce::Announcer;
 use keepair_linux::executor::{Executor, fence_spec};
@@ -39,6 +39,7 @@ use crate::operate;
 use crate::record;
 use crate::store::{self, Lock, Store};
 use crate::tiebreaker;
+use crate::warnings::Warnings;
 
 /// Real-time priority of the thread that sends adverts: above ordinary programs, below the
 /// kernel's own threads (50).
@@ -112,10 +113,8 @@ fn begin(
 ) -> anyhow::Result<(Lock, Running)> {
     let lock = lock?;
     let me = me?;
-    let store = Store::open(places.state_dir, config.vrid.0)?;
-    let persisted = store.load()?;
     let opened = open(places, config, me)?;
-    Ok((lock, start(places, config, opened, fence, store, persisted)?))
+    Ok((lock, start(places, config, opened, fence)?))
 }
 
 /// What is opened before anything runs.
@@ -200,17 +199,35 @@ fn spawn(name: &str) -> std::thread::Builder {
     std::thread::Builder::new().name(name.to_owned())
 }
 
+/// What earlier runs left.
+fn remains(store: &mut Store, fence: &mut Fence, link: &Link) -> anyhow::Result<Remains> {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let unix_ms = u64::try_from(unix.as_millis()).unwrap_or(0);
+    let persisted = store.load();
+    let instance = store.next_instance(unix_ms);
+    // Last, as it counts down.
+    let fence_left = fence.remaining()?;
+    Ok(Remains { instance, unix_ms, fence_left, link_up: link.up && link.running, persisted })
+}
+
+fn block_signals() -> anyhow::Result<SigSet> {
+    let mut signals = SigSet::empty();
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR2] {
+        signals.add(signal);
+    }
+    signals.thread_block()?;
+    Ok(signals)
+}
+
 fn start(
     places: Places<'_>,
     config: &Config,
     opened: Opened,
     mut fence: Fence,
-    store: Store,
-    persisted: Option<Persisted>,
 ) -> anyhow::Result<Running> {
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let unix_ms = u64::try_from(unix.as_millis()).unwrap_or(0);
-    let instance = store.next_instance(unix_ms)?;
+    let warnings = Warnings::default();
+    let mut store = Store::open(places.state_dir, config.vrid.0, warnings.clone());
+    let remains = remains(&mut store, &mut fence, &opened.link)?;
     let (sender, requests) = sync_channel(64);
     let wake = Arc::new(Wake::new()?);
     let mailbox = Mailbox::new(sender, wake.clone());
@@ -228,14 +245,7 @@ fn start(
     };
     let rounds = Arc::new(AtomicU64::new(0));
     // Every thread inherits the mask: signals are this thread's alone.
-    let mut signals = SigSet::empty();
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR2] {
-        signals.add(signal);
-    }
-    signals.thread_block()?;
-
-    let fence_left = fence.remaining()?;
-    let link_up = opened.link.up && opened.link.running;
+    let signals = block_signals()?;
     let told = mailbox.clone();
     let tell: Tell =
         Arc::new(move |place, says| told.put(Request::TieBreaker(place, says)).is_ok());
@@ -263,11 +273,10 @@ fn start(
     if let Some(recorder) = recorder {
         reactor = reactor.watched_by(Box::new(recorder));
     }
-    let remains = Remains { instance, unix_ms, fence_left, link_up, persisted };
 
     let mut writing = vec![spawn("notes").spawn(move || notes::work(&notes))?];
     let told = mailbox.clone();
-    writing.push(spawn("store").spawn(move || store::work(&states, &store, &told))?);
+    writing.push(spawn("store").spawn(move || store::work(&states, &mut store, &told))?);
     if let Some(writer) = writer {
         writing.push(spawn("record").spawn(move || writer.work())?);
     }
@@ -277,7 +286,7 @@ fn start(
     spawn("salvage").spawn(move || salvage::work(&salvage_jobs, &place, &taken, &told))?;
     let told = mailbox.clone();
     spawn("copy").spawn(move || copy::work(&copy_orders, &left, &told))?;
-    let control = Control { mailbox: mailbox.clone(), group: opened.group };
+    let control = Control { mailbox: mailbox.clone(), warnings, group: opened.group };
     let (listener, socket) = opened.control;
     spawn("service-manager").spawn(move || notes::vouch(&rounds))?;
     spawn("control-accept").spawn(move || control::serve(&listener, &control))?;
