@@ -26,6 +26,7 @@ use nix::unistd::{Gid, Group};
 use serde_json::{Value, json};
 
 use crate::view;
+use crate::warnings::Warnings;
 
 /// The socket's name in the run directory.
 pub(crate) const SOCKET: &str = "control.sock";
@@ -48,6 +49,8 @@ pub(crate) trait Serve: Clone + Send + 'static {
 #[derive(Clone)]
 pub(crate) struct Control {
     pub(crate) mailbox: Mailbox,
+    /// Problems of this machine that the core does not know of.
+    pub(crate) warnings: Warnings,
     /// May use the socket besides root.
     pub(crate) group: Option<Gid>,
 }
@@ -131,7 +134,8 @@ impl Serve for Control {
     fn answer(&self, stream: &UnixStream, request: &Value) -> anyhow::Result<()> {
         match request["command"].as_str() {
             Some("status") => {
-                let status = status(self)?;
+                let mut status = status(self)?;
+                status.problems.extend(self.warnings.list());
                 write_line(stream, &json!({ "status": view::json(&status) }))?;
                 Ok(())
             }

@@ -19,6 +19,7 @@ mod salvage;
 mod store;
 mod tiebreaker;
 mod view;
+mod warnings;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -253,7 +254,7 @@ fn run(
     let config_id = options.config_id.as_deref();
     match check::read(file, config_id)? {
         Configuration::Pair(config) => {
-            run::run((file, config_id), *config, run_dir, state_dir, recording)
+            run::run(run::Places { file, config_id, run_dir, state_dir, recording }, &config)
         }
         Configuration::Router(_) if recording.is_some() => {
             bail!("--record is for a keepair.toml; a keepalived.conf can't be recorded yet")

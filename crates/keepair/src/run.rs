@@ -1,11 +1,13 @@
 //! `keepair run` with a `keepair.toml`: from the configuration to a running node.
 
 use std::net::IpAddr;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{channel, sync_channel};
+use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, anyhow, bail};
@@ -19,23 +21,25 @@ use keepair_linux::fence::Fence;
 use keepair_linux::peer_socket::PeerSocket;
 use keepair_linux::reactor::{Mailbox, Reactor, Request};
 use keepair_linux::realtime::{self, Wake};
-use keepair_linux::redis::Redis;
-use keepair_linux::rtnl::{Monitor, Rtnl};
+use keepair_linux::redis::{Access, Redis};
+use keepair_linux::rtnl::{Link, Monitor, Rtnl};
 use keepair_linux::salvage::copy::{self, Left};
 use keepair_linux::salvage::{self, Place};
-use keepair_linux::tiebreaker::{Tell, TieBreakers};
+use keepair_linux::tiebreaker::{Setting, Tell, TieBreakers};
 use keepair_linux::vrrp_socket::{VrrpSocket, VrrpSocketSpec};
 use nix::sys::signal::{SigSet, Signal};
+use nix::unistd::Gid;
 use rustix::thread::CapabilitySet;
 
 use crate::access;
 use crate::check::{self, Configuration};
-use crate::control::{self, Control};
+use crate::control::{self, Control, Unlink};
 use crate::notes;
 use crate::operate;
 use crate::record;
-use crate::store::{self, Store};
+use crate::store::{self, Lock, Store};
 use crate::tiebreaker;
+use crate::warnings::Warnings;
 
 /// Real-time priority of the thread that sends adverts: above ordinary programs, below the
 /// kernel's own threads (50).
@@ -51,52 +55,98 @@ fn read(file: &Path, config_id: Option<&str>) -> anyhow::Result<Config> {
     }
 }
 
-/// `keepair run` with a pair's configuration, which was read from a file, as the machine of this
-/// config-id if it is a `keepalived.conf`.
-///
-/// `recording`: the file to record to, and the most it may take, in bytes.
-pub(crate) fn run(
-    (file, config_id): (&Path, Option<&str>),
-    config: Config,
-    run_dir: &Path,
-    state_dir: &Path,
-    recording: Option<(&Path, u64)>,
-) -> anyhow::Result<()> {
-    let _lock = store::lock(run_dir)?;
-    let store = Store::open(state_dir, config.vrid.0)?;
-    let persisted = store.load()?;
-    let group = control::group(config.control_group.as_deref())?;
+/// Where `keepair run` is told to find and to leave things.
+#[derive(Clone, Copy)]
+pub(crate) struct Places<'a> {
+    /// The configuration was read from this file.
+    pub(crate) file: &'a Path,
+    /// As the machine of this config-id, if the file is a `keepalived.conf`.
+    pub(crate) config_id: Option<&'a str>,
+    pub(crate) run_dir: &'a Path,
+    pub(crate) state_dir: &'a Path,
+    /// The file to record to, and the most it may take, in bytes.
+    pub(crate) recording: Option<(&'a Path, u64)>,
+}
 
+/// `keepair run` with a pair's configuration.
+pub(crate) fn run(places: Places<'_>, config: &Config) -> anyhow::Result<()> {
+    let lock = store::lock(places.run_dir);
+    // The gate of a pair that runs is that keepair's.
+    if lock.as_ref().is_err_and(|error| error.is::<store::AnotherRuns>()) {
+        return lock.map(|_| ());
+    }
+    // Before anything that can fail or take its time: when machines boot, the peer's Redis replicates
+    // from the local one by itself as soon as that answers, whatever it has loaded.
+    let (fence, me) = shut_gate(config)?;
+    let (_lock, running) = begin(places, config, lock, (fence, me)).map_err(|error| {
+        anyhow!(
+            "{error:#}; the replication gate stays closed: until keepair runs, the other machine's \
+             Redis can't replicate from this one"
+        )
+    })?;
+    running.wait(places, config)
+}
+
+/// Closes the replication gate; the fence, and which node this machine is. While it can't tell which,
+/// the gate is closed to both.
+fn shut_gate(config: &Config) -> anyhow::Result<(Fence, anyhow::Result<usize>)> {
+    let me = find_own(config);
+    let mut spec = fence_spec(&config.core_config(me.as_ref().copied().unwrap_or(0)));
+    if me.is_err() {
+        spec.gated = config.members.iter().map(|member| member.address).collect();
+    }
+    Ok((Fence::install_with_gate_closed(spec).map_err(lacking)?, me))
+}
+
+fn find_own(config: &Config) -> anyhow::Result<usize> {
+    let mut rtnl = Rtnl::open().context("netlink")?;
+    let own: Vec<IpAddr> = rtnl.own_addresses()?.iter().map(|own| own.address).collect();
+    config.find_own(&own).map_err(|error| anyhow!("{error}"))
+}
+
+/// All of a start that comes after the gate.
+fn begin(
+    places: Places<'_>,
+    config: &Config,
+    lock: anyhow::Result<Lock>,
+    (fence, me): (Fence, anyhow::Result<usize>),
+) -> anyhow::Result<(Lock, Running)> {
+    let lock = lock?;
+    let me = me?;
+    let opened = open(places, config, me)?;
+    Ok((lock, start(places, config, opened, fence)?))
+}
+
+/// What is opened before anything runs.
+struct Opened {
+    me: usize,
+    core_config: keepair_core::config::Config,
+    monitor: Monitor,
+    rtnl: Rtnl,
+    link: Link,
+    access: Access,
+    breakers: Vec<Setting>,
+    recording: Option<record::Opened>,
+    vrrp: VrrpSocket,
+    peer: PeerSocket,
+    announcer: Announcer,
+    control: (UnixListener, Unlink),
+    group: Option<Gid>,
+}
+
+fn open(places: Places<'_>, config: &Config, me: usize) -> anyhow::Result<Opened> {
+    let group = control::group(config.control_group.as_deref())?;
     // Listen for changes before looking at what is, so that none falls between.
     let monitor = Monitor::open().context("netlink notices")?;
     let mut rtnl = Rtnl::open().context("netlink")?;
-    let own: Vec<IpAddr> = rtnl.own_addresses()?.iter().map(|own| own.address).collect();
-    let me = config.find_own(&own).map_err(|error| anyhow!("{error}"))?;
     let core_config = config.core_config(me);
     let link = rtnl.link_by_name(&config.interface)?.ok_or_else(|| {
         anyhow!("there is no interface `{}`; `ip link` lists those there are", config.interface)
     })?;
-    let redis_access = access::load(&config, me)?;
-    let breakers = tiebreaker::load(&config, me)?;
+    let access = access::load(config, me)?;
+    let breakers = tiebreaker::load(config, me)?;
     let recording =
-        recording.map(|(path, size_bytes)| record::open(path, size_bytes)).transpose()?;
-
-    let (sender, requests) = sync_channel(64);
-    let wake = Arc::new(Wake::new()?);
-    let mailbox = Mailbox::new(sender, wake.clone());
-    let (note_sender, note_receiver) = sync_channel(1024);
-    let (state_sender, states) = sync_channel(64);
-    // One waits while another is carried out; the core wants no more.
-    let (salvage_sender, salvage_jobs) = sync_channel(1);
-    let (copy_sender, copy_orders) = channel();
-    let archive_limit_bytes = Arc::new(salvage::files::limit(config.archive_limit_mib));
-    let place = Place {
-        dir: state_dir.to_owned(),
-        vrid: config.vrid.0,
-        machine: core_config.own().name.clone(),
-        archive_limit_bytes: archive_limit_bytes.clone(),
-    };
-    let rounds = Arc::new(AtomicU64::new(0));
+        places.recording.map(|(path, size_bytes)| record::open(path, size_bytes)).transpose()?;
     let own_address = core_config.own().address;
     let vrrp = VrrpSocket::open(VrrpSocketSpec {
         ifindex: link.index,
@@ -114,31 +164,99 @@ pub(crate) fn run(
     )
     .with_context(|| format!("UDP port {} for the peer's reports", config.peer_port))?;
     let announcer = Announcer::open(link.index).map_err(lacking)?;
-    let (listener, _socket) = control::open(run_dir, group)?;
+    let control = control::open(places.run_dir, group)?;
+    Ok(Opened {
+        me,
+        core_config,
+        monitor,
+        rtnl,
+        link,
+        access,
+        breakers,
+        recording,
+        vrrp,
+        peer,
+        announcer,
+        control,
+        group,
+    })
+}
+
+/// The threads at work.
+struct Running {
+    me: usize,
+    mailbox: Mailbox,
+    archive_limit_bytes: Arc<AtomicU64>,
+    signals: SigSet,
+    ended: Arc<AtomicBool>,
+    reacting: JoinHandle<std::io::Result<()>>,
+    /// What they have to write is waited for.
+    writing: Vec<JoinHandle<()>>,
+    _socket: Unlink,
+}
+
+fn spawn(name: &str) -> std::thread::Builder {
+    std::thread::Builder::new().name(name.to_owned())
+}
+
+/// What earlier runs left.
+fn remains(store: &mut Store, fence: &mut Fence, link: &Link) -> anyhow::Result<Remains> {
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let unix_ms = u64::try_from(unix.as_millis()).unwrap_or(0);
-    let instance = store.next_instance(unix_ms)?;
-    // Every thread inherits the mask: signals are this thread's alone.
+    let persisted = store.load();
+    let instance = store.next_instance(unix_ms);
+    // Last, as it counts down.
+    let fence_left = fence.remaining()?;
+    Ok(Remains { instance, unix_ms, fence_left, link_up: link.up && link.running, persisted })
+}
+
+fn block_signals() -> anyhow::Result<SigSet> {
     let mut signals = SigSet::empty();
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR2] {
         signals.add(signal);
     }
     signals.thread_block()?;
+    Ok(signals)
+}
 
-    // Last: a start that fails leaves no rule behind.
-    let mut fence = Fence::install(fence_spec(&core_config)).map_err(lacking)?;
-    let fence_left = fence.remaining()?;
+fn start(
+    places: Places<'_>,
+    config: &Config,
+    opened: Opened,
+    mut fence: Fence,
+) -> anyhow::Result<Running> {
+    let warnings = Warnings::default();
+    let mut store = Store::open(places.state_dir, config.vrid.0, warnings.clone());
+    let remains = remains(&mut store, &mut fence, &opened.link)?;
+    let (sender, requests) = sync_channel(64);
+    let wake = Arc::new(Wake::new()?);
+    let mailbox = Mailbox::new(sender, wake.clone());
+    let (note_sender, notes) = sync_channel(1024);
+    let (state_sender, states) = sync_channel(64);
+    // One waits while another is carried out; the core wants no more.
+    let (salvage_sender, salvage_jobs) = sync_channel(1);
+    let (copy_sender, copy_orders) = channel();
+    let archive_limit_bytes = Arc::new(salvage::files::limit(config.archive_limit_mib));
+    let place = Place {
+        dir: places.state_dir.to_owned(),
+        vrid: config.vrid.0,
+        machine: opened.core_config.own().name.clone(),
+        archive_limit_bytes: archive_limit_bytes.clone(),
+    };
+    let rounds = Arc::new(AtomicU64::new(0));
+    // Every thread inherits the mask: signals are this thread's alone.
+    let signals = block_signals()?;
     let told = mailbox.clone();
     let tell: Tell =
         Arc::new(move |place, says| told.put(Request::TieBreaker(place, says)).is_ok());
     let executor = Executor::new(keepair_linux::executor::Parts {
-        vrrp,
-        peer,
-        announcer,
-        redis: Redis::new(redis_access),
-        tie_breakers: TieBreakers::start(breakers, &tell)?,
-        config: core_config.clone(),
-        rtnl,
+        vrrp: opened.vrrp,
+        peer: opened.peer,
+        announcer: opened.announcer,
+        redis: Redis::new(opened.access),
+        tie_breakers: TieBreakers::start(opened.breakers, &tell)?,
+        config: opened.core_config.clone(),
+        rtnl: opened.rtnl,
         fence,
         notes: note_sender,
         state: state_sender,
@@ -146,42 +264,54 @@ pub(crate) fn run(
         copy: copy_sender,
         rounds: rounds.clone(),
         interface: config.interface.clone(),
-        link: link.clone(),
+        link: opened.link,
     });
     let now = Time(realtime::monotonic_us());
-    let node = Node::new(core_config, now);
-    let (recorder, writer) = recording.map(|record| record.begin(&node, now)).unzip();
-    let mut reactor = Reactor::new(node, executor, monitor, wake, requests)?;
+    let node = Node::new(opened.core_config, now);
+    let (recorder, writer) = opened.recording.map(|record| record.begin(&node, now)).unzip();
+    let mut reactor = Reactor::new(node, executor, opened.monitor, wake, requests)?;
     if let Some(recorder) = recorder {
         reactor = reactor.watched_by(Box::new(recorder));
     }
-    let remains =
-        Remains { instance, unix_ms, fence_left, link_up: link.up && link.running, persisted };
 
-    let spawn = |name: &str| std::thread::Builder::new().name(name.to_owned());
-    let noting = spawn("notes").spawn(move || notes::work(&note_receiver))?;
-    let storing = {
-        let mailbox = mailbox.clone();
-        spawn("store").spawn(move || store::work(&states, &store, &mailbox))?
-    };
-    {
-        // Not waited for at the end: its disk may be stuck.
-        let (left, told) = (Left::default(), mailbox.clone());
-        let taken = left.clone();
-        spawn("salvage").spawn(move || salvage::work(&salvage_jobs, &place, &taken, &told))?;
-        let told = mailbox.clone();
-        spawn("copy").spawn(move || copy::work(&copy_orders, &left, &told))?;
+    let mut writing = vec![spawn("notes").spawn(move || notes::work(&notes))?];
+    let told = mailbox.clone();
+    writing.push(spawn("store").spawn(move || store::work(&states, &mut store, &told))?);
+    if let Some(writer) = writer {
+        writing.push(spawn("record").spawn(move || writer.work())?);
     }
-    let recording = match writer {
-        Some(writer) => Some(spawn("record").spawn(move || writer.work())?),
-        None => None,
-    };
-    let control = Control { mailbox: mailbox.clone(), group };
+    // Not waited for at the end: its disk may be stuck.
+    let (left, told) = (Left::default(), mailbox.clone());
+    let taken = left.clone();
+    spawn("salvage").spawn(move || salvage::work(&salvage_jobs, &place, &taken, &told))?;
+    let told = mailbox.clone();
+    spawn("copy").spawn(move || copy::work(&copy_orders, &left, &told))?;
+    let control = Control { mailbox: mailbox.clone(), warnings, group: opened.group };
+    let (listener, socket) = opened.control;
     spawn("service-manager").spawn(move || notes::vouch(&rounds))?;
     spawn("control-accept").spawn(move || control::serve(&listener, &control))?;
     let ended = Arc::new(AtomicBool::new(false));
-    let ending = ended.clone();
-    let reacting = spawn("vrrp").spawn(move || {
+    let reacting = react(reactor, remains, ended.clone())?;
+    let me = opened.me;
+    Ok(Running {
+        me,
+        mailbox,
+        archive_limit_bytes,
+        signals,
+        ended,
+        reacting,
+        writing,
+        _socket: socket,
+    })
+}
+
+/// Starts the real-time thread.
+fn react(
+    reactor: Reactor,
+    remains: Remains,
+    ending: Arc<AtomicBool>,
+) -> std::io::Result<JoinHandle<std::io::Result<()>>> {
+    spawn("vrrp").spawn(move || {
         let _bell = EndBell(ending);
         if let Err(error) = realtime::lock_memory() {
             operate::warn(&format!(
@@ -194,29 +324,37 @@ pub(crate) fn run(
             ));
         }
         reactor.run(remains)
-    })?;
+    })
+}
 
-    loop {
-        match signals.wait()? {
-            Signal::SIGHUP => {
-                reload((file, config_id), &config, me, &mailbox, &archive_limit_bytes)
-            }
-            Signal::SIGUSR2 if ended.load(Ordering::SeqCst) => break,
-            // Somebody else's bell.
-            Signal::SIGUSR2 => {}
-            _ => {
-                let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-                mailbox.put(Request::Operator(Operator::Stop, None))?;
+impl Running {
+    /// Obeys signals until the real-time thread has ended.
+    fn wait(self, places: Places<'_>, config: &Config) -> anyhow::Result<()> {
+        loop {
+            match self.signals.wait()? {
+                Signal::SIGHUP => {
+                    let read_from = (places.file, places.config_id);
+                    reload(read_from, config, self.me, &self.mailbox, &self.archive_limit_bytes);
+                }
+                Signal::SIGUSR2 if self.ended.load(Ordering::SeqCst) => break,
+                // Somebody else's bell.
+                Signal::SIGUSR2 => {}
+                _ => {
+                    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+                    self.mailbox.put(Request::Operator(Operator::Stop, None))?;
+                }
             }
         }
-    }
-    let result = reacting.join();
-    let _ = noting.join();
-    let _ = storing.join();
-    let _ = recording.map(|thread| thread.join());
-    match result {
-        Ok(result) => result.context("the main loop ended"),
-        Err(_) => bail!("the main loop broke; the kernel stops serving the addresses by itself"),
+        let result = self.reacting.join();
+        for thread in self.writing {
+            let _ = thread.join();
+        }
+        match result {
+            Ok(result) => result.context("the main loop ended"),
+            Err(_) => {
+                bail!("the main loop broke; the kernel stops serving the addresses by itself")
+            }
+        }
     }
 }
 

@@ -180,19 +180,6 @@ const REFUSALS: &[Refusal] = &[
         &["/ca.pem", "holds no certificate"],
     ),
     (
-        "the state file is damaged",
-        |machine| {
-            std::fs::create_dir(machine.dir.path("state")).unwrap();
-            machine.dir.write("state/generation-51.json", "{\"generation\":");
-        },
-        &["/state/generation-51.json is damaged", "remove the file"],
-    ),
-    (
-        "the state directory is a file",
-        |machine| drop(machine.dir.write("state", "")),
-        &["state directory", "/state"],
-    ),
-    (
         "the run directory is a file",
         |machine| drop(machine.dir.write("run", "")),
         &["run directory", "/run"],
@@ -207,15 +194,10 @@ const REFUSALS: &[Refusal] = &[
         |machine| std::fs::create_dir_all(machine.dir.path("run/control.sock")).unwrap(),
         &["control socket", "/run/control.sock"],
     ),
-    (
-        "the file has mistakes",
-        |machine| drop(machine.configure(|text| text.replace("= 51", "= 0"))),
-        &["keepair.toml:3:21", "virtual_router_id", "1 mistake\n"],
-    ),
 ];
 
 #[test]
-fn a_start_that_cannot_work_names_the_culprit_and_leaves_nothing() {
+fn a_start_that_cannot_work_names_the_culprit_and_leaves_the_gate_closed() {
     for (what, spoil, words) in REFUSALS {
         let [here, _there] = Network::pair();
         let machine = Machine::new(here);
@@ -225,18 +207,31 @@ fn a_start_that_cannot_work_names_the_culprit_and_leaves_nothing() {
         says(&said, words);
         assert!(!said.contains(PASSWORD), "{said}");
         assert_eq!(said.matches("keepair: ").count(), 1, "{what}: more than one message: {said}");
-        machine.network.assert_untouched();
+        says(&said, &["the replication gate stays closed"]);
+        // Which of the two machines this is may be what it does not know.
+        let unknown = what.contains("local");
+        machine.network.assert_shut(if unknown { &[OWN, PEER] } else { &[PEER] });
         assert!(!machine.dir.path("run/control.sock").is_file());
     }
 }
 
 #[test]
-fn a_port_that_is_taken_leaves_nothing() {
+fn a_file_with_mistakes_names_no_pair_and_leaves_nothing() {
+    let [here, _there] = Network::pair();
+    let machine = Machine::new(here);
+    machine.configure(|text| text.replace("= 51", "= 0"));
+    let said = machine.refused(machine.daemon_command());
+    says(&said, &["keepair.toml:3:21", "virtual_router_id", "1 mistake\n"]);
+    machine.network.assert_untouched();
+}
+
+#[test]
+fn a_port_that_is_taken_leaves_the_gate_closed() {
     let [here, _there] = Network::pair();
     let machine = Machine::new(here);
     let _taken = machine.network.run(|| std::net::UdpSocket::bind((OWN, 10_112)).unwrap());
     says(&machine.refused(machine.daemon_command()), &["UDP port 10112", "in use"]);
-    machine.network.assert_untouched();
+    machine.network.assert_shut(&[PEER]);
 }
 
 #[test]
@@ -280,7 +275,8 @@ fn the_missing_capability_is_named() {
         says(&said, missing);
         says(&said, &["run it as root"]);
         assert!(present.is_empty() || !said.contains(present), "{kept}: {said}");
-        machine.network.assert_untouched();
+        let gated: &[&str] = if present == "CAP_NET_ADMIN" { &[PEER] } else { &[] };
+        machine.network.assert_shut(gated);
         assert_eq!(files(&machine.dir.path("run")), ["lock"]);
     }
 }

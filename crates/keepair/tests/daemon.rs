@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{Machine, Network, PASSWORD, Running, VIP, files, says, wait_for};
+use common::{Machine, Network, PASSWORD, Running, VIP, files, replicates, says, wait_for};
 use nix::sys::signal::Signal;
 
 const OTHER_VIP: &str = "10.9.0.11";
@@ -415,6 +415,8 @@ fn a_daemon_restarted_over_a_living_redis_serves_again() {
     let _daemon = scene.active();
     assert!(scene.has_vip() && scene.is_served(VIP));
     assert_eq!(machine.status()["generation"], generation);
+    // The start closed the gate; a standby whose connection breaks later must get in again.
+    assert_eq!(replicates(&scene.there), Ok(()));
 }
 
 #[test]

@@ -343,7 +343,7 @@ pub fn fence_spec(config: &Config) -> FenceSpec {
         vrid: config.vrid.0,
         vips: config.vips.iter().map(|vip| vip.address).collect(),
         redis_port: config.redis_port,
-        peer: config.peer().address,
+        gated: vec![config.peer().address],
     }
 }
 

@@ -23,7 +23,7 @@ use crate::netlink::{Refusal, Socket};
 use crate::nft::{
     FAMILY_ARP, FAMILY_INET, Table, Transaction, is_rule, list_elements, list_rules, parse_elements,
 };
-use rules::Plan;
+use rules::{Install, Plan};
 
 /// A timeout that a kernel with 100 ticks a second rounded to zero would mean "for ever".
 const SHORTEST: Duration = Duration::from_millis(10);
@@ -38,8 +38,9 @@ pub struct FenceSpec {
     pub vips: Vec<IpAddr>,
     /// The port of the local Redis.
     pub redis_port: u16,
-    /// The other machine's own address, kept from connecting while the gate is closed.
-    pub peer: IpAddr,
+    /// Kept from connecting to Redis while the gate is closed: the other machine's own address; both
+    /// machines' while this one does not know which of them it is.
+    pub gated: Vec<IpAddr>,
 }
 
 /// What became of a renewal.
@@ -74,6 +75,17 @@ impl Fence {
     /// stays alive, and a closed gate stays closed, but a hold ends; without an earlier run the
     /// addresses are shut and the gate is open.
     pub fn install(spec: FenceSpec) -> io::Result<Fence> {
+        Fence::installed(spec, false)
+    }
+
+    /// As `install`, but the gate is closed in the same transaction, to exactly the addresses of
+    /// `spec.gated`. For the start of a daemon: a gate that is closed by a second transaction is open
+    /// before it, and a Redis that starts at that moment gets in.
+    pub fn install_with_gate_closed(spec: FenceSpec) -> io::Result<Fence> {
+        Fence::installed(spec, true)
+    }
+
+    fn installed(spec: FenceSpec, close_gate: bool) -> io::Result<Fence> {
         let mut socket = Socket::open(Some(netlink::NETFILTER)).map_err(|e| {
             io::Error::new(e.kind(), format!("nftables: no netfilter netlink in this kernel: {e}"))
         })?;
@@ -82,16 +94,17 @@ impl Fence {
         let arp =
             spec.vips.iter().any(IpAddr::is_ipv4).then_some(Table { family: FAMILY_ARP, name });
         let plan = Plan { spec: &spec, inet: &inet, arp: arp.as_ref() };
-        let (mut install, rules) = plan.install(false);
-        match socket.request(&mut install.request, |_, _| ()) {
+        let (mut first, rules) = plan.install(Install { anew: false, close_gate });
+        match socket.request(&mut first.request, |_, _| ()) {
             Ok(()) => {}
             // A table of that name but another shape: of another version. Its right is lost.
             Err(r) if matches!(r.errno, libc::EEXIST | libc::EBUSY) => {
-                let (mut anew, _) = plan.install(true);
+                let (mut anew, _) = plan.install(Install { anew: true, close_gate });
                 socket.request(&mut anew.request, |_, _| ()).map_err(|r| anew.explain(r))?;
             }
-            Err(r) => return Err(install.explain(r)),
+            Err(r) => return Err(first.explain(r)),
         }
+        let (install, _) = plan.install(Install { anew: false, close_gate: false });
         let open = plan.grant(true);
         let renew = plan.grant(false);
         let close = plan.close(false);
@@ -216,9 +229,10 @@ impl Fence {
 
     /// Whether the other machine is kept from connecting to Redis.
     pub fn gate_is_closed(&mut self) -> io::Result<bool> {
-        let set = if self.spec.peer.is_ipv4() { "closed4" } else { "closed6" };
-        let peer = octets(self.spec.peer);
-        Ok(self.elements(set)?.iter().any(|(key, _)| *key == peer))
+        let mut closed = self.elements("closed4")?;
+        closed.extend(self.elements("closed6")?);
+        let is_closed = |address: &IpAddr| closed.iter().any(|(key, _)| *key == octets(*address));
+        Ok(self.spec.gated.iter().all(is_closed))
     }
 
     /// Whether all rules are still there. A firewall that is reloaded (`nft flush ruleset`)

@@ -69,8 +69,7 @@ pub fn work(jobs: &Receiver<Job>, place: &Place, left: &Left, mailbox: &Mailbox)
 /// Why nothing was kept.
 pub fn perform(job: &Job, place: &Place, left: &Left) -> io::Result<Kept> {
     let until = Instant::now() + job.order.within;
-    // What an earlier daemon died over.
-    shelf::sweep(&place.dir, place.vrid)?;
+    prepare(place).map_err(|error| shelf::at(&place.dir, &error))?;
     let generation = job.order.generation;
     match job.order.what {
         Wanted::Tail { replid, from, newer } => {
@@ -87,8 +86,60 @@ pub fn perform(job: &Job, place: &Place, left: &Left) -> io::Result<Kept> {
     }
 }
 
+/// The directory may be missing, or be mended by now; and what an earlier daemon died over goes.
+fn prepare(place: &Place) -> io::Result<()> {
+    std::fs::create_dir_all(&place.dir)?;
+    shelf::sweep(&place.dir, place.vrid)
+}
+
 /// Milliseconds since the Unix epoch.
 pub(crate) fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::net::SocketAddr;
+    use std::sync::atomic::AtomicU64;
+
+    use keepair_core::config::Generation;
+
+    use super::*;
+
+    #[test]
+    fn a_state_directory_that_is_none_is_named_in_the_answer() {
+        let name = format!("keepair-salvage-{}", std::process::id());
+        let dir = std::env::temp_dir().join(name).join("state");
+        let parent = dir.parent().unwrap();
+        fs::create_dir_all(parent).unwrap();
+        let place = Place {
+            dir: dir.clone(),
+            vrid: 51,
+            machine: "here".to_owned(),
+            archive_limit_bytes: Arc::new(AtomicU64::new(1 << 30)),
+        };
+        let attempt = |what| {
+            let order =
+                Salvage { number: 1, what, generation: Generation(3), within: Duration::ZERO };
+            // Nobody listens there.
+            let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
+            let access = Access {
+                endpoints: Vec::new(),
+                username: None,
+                password: None,
+                tls: None,
+                peer: nobody,
+            };
+            perform(&Job { order, access }, &place, &Left::default()).unwrap_err().to_string()
+        };
+        fs::write(&dir, "").unwrap();
+        assert_eq!(attempt(Wanted::Files), format!("{}: File exists (os error 17)", dir.display()));
+        // A missing one is made, and the attempt ends for another reason.
+        fs::remove_file(&dir).unwrap();
+        let error = attempt(Wanted::Files);
+        assert!(dir.is_dir() && !error.contains("/state"), "{error}");
+        fs::remove_dir_all(parent).unwrap();
+    }
 }

@@ -1,6 +1,8 @@
 //! The dead man's switch on a real kernel: what stops, when, and what does not.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 mod common;
+#[path = "fence/start.rs"]
+mod start;
 #[path = "fence/switchover.rs"]
 mod switchover;
 
@@ -24,7 +26,12 @@ fn ip(text: &str) -> IpAddr {
 }
 
 fn spec() -> FenceSpec {
-    FenceSpec { vrid: 51, vips: vec![ip(VIP4), ip(VIP6)], redis_port: PORT, peer: ip("10.9.0.2") }
+    FenceSpec {
+        vrid: 51,
+        vips: vec![ip(VIP4), ip(VIP6)],
+        redis_port: PORT,
+        gated: vec![ip("10.9.0.2")],
+    }
 }
 
 fn ms(n: u64) -> Duration {
@@ -215,7 +222,7 @@ fn the_gate_resets_the_peers_new_connections_and_nothing_else() {
 #[test]
 fn the_gate_works_for_an_ipv6_peer() {
     let right = pair();
-    let spec = FenceSpec { peer: ip("fd09::2"), vips: vec![ip(VIP6)], ..spec() };
+    let spec = FenceSpec { gated: vec![ip("fd09::2")], vips: vec![ip(VIP6)], ..spec() };
     let mut fence = Fence::install(spec).unwrap();
     let _redis = TcpListener::bind(("fd09::1", PORT)).unwrap();
     let connect = || right.run(|| TcpStream::connect(("fd09::1", PORT)));

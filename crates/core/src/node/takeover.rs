@@ -459,7 +459,6 @@ impl Node {
     pub(super) fn resume(&mut self, now: Time, out: &mut Actions) {
         let takeover = Takeover::new(now, Step::Fencing, now);
         self.enter(Phase::TakingOver(takeover), self.reason.clone(), out);
-        self.open_source(out);
         self.ask_fence(now, Action::RenewFence, out);
     }
 
@@ -575,6 +574,10 @@ impl Node {
     }
 
     fn become_active(&mut self, now: Time, out: &mut Actions) {
+        // Of a run that was taken up; any other takeover has opened it before the claim.
+        if self.follow.source_closed() {
+            self.open_source(out);
+        }
         self.leave = None;
         self.mark(now, Mark::Claim);
         self.begin_generation(out);

@@ -120,6 +120,21 @@ impl Network {
         self.sh("ip -o addr show").contains(&format!(" {address}/"))
     }
 
+    /// The addresses that the replication gate is closed to; none where there are no rules.
+    pub(crate) fn gated(&self) -> Vec<String> {
+        let set = self.sh("nft list set inet keepair_51 closed4 2>/dev/null || true");
+        let Some((_, elements)) = set.split_once("elements = {") else { return Vec::new() };
+        let (elements, _) = elements.split_once('}').unwrap();
+        elements.split(',').map(|address| address.trim().to_owned()).collect()
+    }
+
+    /// What is left of a start that failed: no virtual address, and the gate, closed to these.
+    #[track_caller]
+    pub(crate) fn assert_shut(&self, gated: &[&str]) {
+        assert!(!self.has_address(VIP), "the address was left behind");
+        assert_eq!(self.gated(), gated, "who is kept from replicating");
+    }
+
     /// No virtual address and no rule of ours.
     #[track_caller]
     pub(crate) fn assert_untouched(&self) {
@@ -300,6 +315,14 @@ impl Machine {
         });
         Running(redis)
     }
+}
+
+/// What comes of a connection from the other machine to the Redis of this one. The gate resets it.
+pub(crate) fn replicates(there: &Network) -> Result<(), std::io::ErrorKind> {
+    let to: std::net::SocketAddr = format!("{OWN}:6379").parse().unwrap();
+    let limit = Duration::from_secs(1);
+    let connected = there.run(|| std::net::TcpStream::connect_timeout(&to, limit));
+    connected.map(|_| ()).map_err(|error| error.kind())
 }
 
 /// Polls a condition for at most five seconds.

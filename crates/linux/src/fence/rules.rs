@@ -2,7 +2,7 @@
 //!
 //! Every packet is judged by what the sets hold at that instant: `vip` the virtual addresses,
 //! `alive` those with the right to serve, `held` those that take no new connections for a while,
-//! `closed` the other machine while the gate is shut, `ending` the shapes of TCP's bare endings.
+//! `closed` the other machine while the gate is closed, `ending` the shapes of TCP's bare endings.
 
 use super::{FenceSpec, octets};
 use crate::nft::{
@@ -21,11 +21,22 @@ const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 /// ARP for IPv4 over Ethernet: hardware type, protocol type, address lengths.
 const ARP_IPV4: [u8; 6] = [0, 1, 8, 0, 6, 4];
 const ARP_IPV4_REQUEST: [u8; 8] = [0, 1, 8, 0, 6, 4, 0, 1];
+/// The sets of the gate; whether they hold IPv4 addresses.
+const GATE: [(&str, bool); 2] = [("closed4", true), ("closed6", false)];
 const TCP: u8 = libc::IPPROTO_TCP as u8;
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
 const ACK: u8 = 0x10;
+
+/// How to install.
+#[derive(Clone, Copy)]
+pub(super) struct Install {
+    /// Deletes what was there.
+    pub(super) anew: bool,
+    /// Closes the gate, to the addresses of the spec and no other.
+    pub(super) close_gate: bool,
+}
 
 /// Writes the transactions.
 pub(super) struct Plan<'a> {
@@ -48,9 +59,21 @@ impl Plan<'_> {
         sets
     }
 
-    fn gate(&self) -> (&'static str, Vec<u8>) {
-        let set = if self.spec.peer.is_ipv4() { "closed4" } else { "closed6" };
-        (set, octets(self.spec.peer))
+    fn close_gate(&self, batch: &mut Batch) {
+        for (set, v4) in GATE {
+            let gated = self.spec.gated.iter().filter(|a| a.is_ipv4() == v4);
+            let gated: Vec<Vec<u8>> = gated.map(|a| octets(*a)).collect();
+            if !gated.is_empty() {
+                batch.add_elements(self.inet, set, &gated, false);
+            }
+        }
+    }
+
+    /// For every address: an earlier start may have closed it to others.
+    fn flush_gate(&self, batch: &mut Batch) {
+        for (set, _) in GATE {
+            batch.flush_set(self.inet, set);
+        }
     }
 
     /// The sets of held addresses that this pair uses, with the addresses.
@@ -98,15 +121,14 @@ impl Plan<'_> {
         }
         self.end_hold(&mut batch);
         if gate {
-            let (set, peer) = self.gate();
-            batch.add_elements(self.inet, set, &[peer], false);
+            self.close_gate(&mut batch);
         }
         batch.finish()
     }
 
     pub(super) fn open_gate(&self) -> Transaction {
         let mut batch = Batch::new();
-        batch.flush_set(self.inet, self.gate().0);
+        self.flush_gate(&mut batch);
         batch.finish()
     }
 
@@ -119,12 +141,12 @@ impl Plan<'_> {
         batch.finish()
     }
 
-    /// The whole rule set, and the number of its rules; `anew` deletes what was there.
-    pub(super) fn install(&self, anew: bool) -> (Transaction, usize) {
+    /// The whole rule set, and the number of its rules.
+    pub(super) fn install(&self, how: Install) -> (Transaction, usize) {
         let mut batch = Batch::new();
         for table in [Some(self.inet), self.arp].into_iter().flatten() {
             batch.add_table(table);
-            if anew {
+            if how.anew {
                 batch.del_table(table);
                 batch.add_table(table);
             }
@@ -147,6 +169,10 @@ impl Plan<'_> {
             batch.flush_set(t, ending);
             // IPv4 counts its own header (here without options), IPv6 does not.
             batch.add_elements(t, ending, &endings(if v4 { 20 } else { 0 }), false);
+        }
+        if how.close_gate {
+            self.flush_gate(&mut batch);
+            self.close_gate(&mut batch);
         }
         batch.add_chain(t, "input", INPUT);
         batch.add_chain(t, "output", OUTPUT);

@@ -120,7 +120,9 @@ impl Draft {
         let path = dir.join(name);
         let mut new = path.clone().into_os_string();
         new.push(UNFINISHED);
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create_new(true).mode(0o600).open(&new);
+        let file = file.map_err(|error| at(Path::new(&new), &error))?;
         Ok(Draft { path, file: Some(file) })
     }
 
@@ -177,7 +179,7 @@ impl DraftDir {
     /// When it can't be made.
     pub fn begin(dir: &Path, name: &str) -> io::Result<DraftDir> {
         let (path, new) = (dir.join(name), dir.join(format!("{name}{UNFINISHED}")));
-        DirBuilder::new().mode(0o700).create(&new)?;
+        DirBuilder::new().mode(0o700).create(&new).map_err(|error| at(&new, &error))?;
         Ok(DraftDir { path, new, finished: false })
     }
 
@@ -224,6 +226,11 @@ pub fn sync(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
+/// An error that names the path.
+pub(super) fn at(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,5 +269,10 @@ mod tests {
         assert!(dir.join("salvage-40-52.resp.new").exists(), "another's");
         assert!(dir.join("generation-51.json").exists());
         fs::remove_dir_all(&dir).unwrap();
+        // Without the directory, whatever is kept says where it could not be.
+        let tail = Draft::begin(&dir, "salvage-50-51.resp").map(|_| ()).unwrap_err().to_string();
+        let archive = DraftDir::begin(&dir, "archive-50-51").map(|_| ()).unwrap_err().to_string();
+        assert!(tail.contains("/salvage-50-51.resp.new: No such file"), "{tail}");
+        assert!(archive.contains("/archive-50-51.new: No such file"), "{archive}");
     }
 }

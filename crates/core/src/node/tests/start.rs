@@ -73,6 +73,8 @@ fn an_earlier_run_is_taken_up_while_the_kernel_still_honours_it() {
     assert!(!done.contains(&"RemoveVips".to_string()), "{done:?}");
     assert_eq!(bench.node.state(), State::Active);
     assert_eq!(bench.node.generation, Generation(4));
+    // The daemon shut the gate when it started; the standby must get in again.
+    assert_eq!(done.iter().filter(|word| *word == "OpenSource").count(), 1, "{done:?}");
 }
 
 #[test]
