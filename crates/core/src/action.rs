@@ -6,6 +6,7 @@ use crate::input::Persisted;
 use crate::tiebreaker::Ask;
 use crate::time::Time;
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 use keepair_wire::info::ReplId;
@@ -81,6 +82,14 @@ pub enum Action {
     CopyStream(Copying),
     /// Nothing is copied any more, and what was is not wanted.
     ForgetCopy,
+    /// Look into the configuration file of the local Redis. Answered by [`crate::Input::RedisFile`],
+    /// unless it can't be read.
+    ReadRedisFile {
+        /// INFO `process_id`: the path is that of this process's root directory.
+        pid: u32,
+        /// INFO `config_file`.
+        path: String,
+    },
     /// Keep this in the state directory. Answered by `ActionDone(Persist)`, some time.
     Persist(Persisted),
     /// Tell the operator.

@@ -68,6 +68,11 @@ pub enum Input {
     },
     /// Nothing more comes of an [`crate::Action::CopyStream`]: what is there now, or why nothing is.
     StreamCopied(Result<Copied, String>),
+    /// The configuration file of the local Redis was read, as far as it could be.
+    RedisFile {
+        /// It has `replicaof`, so that Redis starts as a replica.
+        replicaof: bool,
+    },
     /// The operator wants something.
     Operator(Operator),
 }

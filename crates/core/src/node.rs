@@ -290,6 +290,7 @@ impl Node {
             Input::ActionDone(done, result) => self.action_done(now, done, result, out),
             Input::TieBreaker(place, says) => self.hear_tie_breaker(now, place, says, out),
             Input::StreamCopied(result) => self.stream_copied(now, result, out),
+            Input::RedisFile { replicaof } => self.hear_redis_file(replicaof, out),
             Input::Salvaged { number, result } => self.salvaged(now, number, result, out),
             Input::Operator(operator) => self.obey(now, operator, out),
         }
@@ -354,6 +355,7 @@ impl Node {
             Phase::New | Phase::Stopped => return,
         }
         self.advance_follow(now, out);
+        self.name_filters(now, out);
         self.tend_copy(now, out);
         self.persist_changes(now, out);
         self.settle_votes(now);
@@ -510,6 +512,7 @@ impl Node {
         }
         self.peer_has_spoken = true;
         self.filter_told = false;
+        self.peer.advertised(now);
         //= https://www.rfc-editor.org/rfc/rfc9568#section-6.4.2
         //# Set Active_Adver_Interval to Max Advertise Interval contained in the ADVERTISEMENT
         self.peer.advert_interval =
@@ -653,9 +656,14 @@ impl Node {
             self.problems.info(&self.config, info, self.peer.report.as_ref(), out);
             self.reach.sees(info);
             let restarted = self.seen_run_id.is_some() && self.seen_run_id != info.run_id;
+            if self.seen_run_id != info.run_id
+                && let (Some(pid), Some(path)) = (info.process_id, info.config_file.clone())
+            {
+                out.push(Action::ReadRedisFile { pid, path });
+            }
             self.seen_run_id = info.run_id;
             if restarted {
-                self.forget_decisions(now);
+                self.forget_decisions(now, out);
             }
             if restarted && matches!(self.phase, Phase::TakingOver(_)) {
                 // What it holds now was not what was judged to be fit.
@@ -678,6 +686,13 @@ impl Node {
             Phase::Active(_) => self.check_still_primary(now, out),
             _ => {}
         }
+    }
+
+    /// `replicaof` in redis.conf does no harm as long as this daemon runs; it is named.
+    fn hear_redis_file(&mut self, replicaof: bool, out: &mut Actions) {
+        let info = self.monitor.info.as_ref();
+        let path = info.and_then(|info| info.config_file.as_deref()).filter(|_| replicaof);
+        self.problems.starts_as_replica(path, out);
     }
 
     fn hear_answer(
@@ -706,7 +721,8 @@ impl Node {
         result: Result<(), Refused>,
         out: &mut Actions,
     ) {
-        if let Err(refused) = &result {
+        // Of the state directory whoever writes it tells, once and not at every attempt.
+        if let (Err(refused), true) = (&result, done != Done::Persist) {
             out.push(Action::Tell(Event::Refused(refused.to_string())));
         }
         match done {

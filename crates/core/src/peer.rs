@@ -26,6 +26,8 @@ pub struct Peer {
     /// When the local Redis ended, or another one answered, last. What the other Redis had received
     /// until then is known from a later report only.
     doubted_at: Time,
+    /// Since when adverts come, and no report.
+    unreported_since: Option<Time>,
 }
 
 impl Peer {
@@ -38,6 +40,7 @@ impl Peer {
             advert_interval,
             was_active: false,
             doubted_at: Time(0),
+            unreported_since: None,
         }
     }
 
@@ -55,9 +58,22 @@ impl Peer {
         }
         self.was_active |= report.state == State::Active;
         self.report = Some(report);
+        self.unreported_since = None;
         // What waited in the socket says nothing of when it was sent.
         self.report_at = self.report_at.max(Some(now));
         Ok(())
+    }
+
+    /// An advert came in.
+    pub fn advertised(&mut self, now: Time) {
+        self.unreported_since.get_or_insert(now);
+    }
+
+    /// Adverts have been coming for long, and no report among them.
+    pub fn advertises_without_reports(&self, now: Time) -> bool {
+        let comes = self.advert_at.is_some_and(|at| now.since(at) <= self.advert_interval * 3);
+        let long = HEARD_FOR.max(self.advert_interval * 3);
+        comes && self.unreported_since.is_some_and(|since| now.since(since) > long)
     }
 
     /// The report, if it is not older than two advert intervals: short enough to be stale when

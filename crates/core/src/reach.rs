@@ -170,7 +170,10 @@ impl Reach {
     pub fn acknowledged(&self, info: &Info, peer: IpAddr) -> Option<i64> {
         // A connection whose end has not been noticed yet is the one that is silent for longer.
         let newest = self.candidates(info, peer).into_iter().min_by_key(|r| (r.lag, r.offset))?;
-        Some(if newest.state == ReplicaState::Online { newest.offset } else { 0 })
+        // Of a stream without a byte nothing can be acknowledged.
+        let written = info.master_repl_offset.unwrap_or(0) > 0;
+        let online = newest.state == ReplicaState::Online;
+        (written || !online).then_some(if online { newest.offset } else { 0 })
     }
 
     /// The replicas that may be the other machine's: those that come from its address, or, as long as

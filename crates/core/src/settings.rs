@@ -27,12 +27,17 @@ pub const ACL_LINE: &str = "ACL SETUSER keepair on >PASSWORD resetkeys resetchan
 pub struct Problems {
     from_settings: Vec<String>,
     from_info: Vec<String>,
+    /// How Redis starts.
+    from_start: Vec<String>,
+    /// What does not arrive from the other machine.
+    from_peer: Vec<String>,
 }
 
 impl Problems {
     /// All of them.
     pub fn list(&self) -> Vec<String> {
-        self.from_settings.iter().chain(&self.from_info).cloned().collect()
+        let of_redis = self.from_settings.iter().chain(&self.from_info).chain(&self.from_start);
+        of_redis.chain(&self.from_peer).cloned().collect()
     }
 
     /// The settings were read.
@@ -43,6 +48,22 @@ impl Problems {
     /// INFO was read.
     pub fn info(&mut self, config: &Config, info: &Info, peer: Option<&Report>, out: &mut Actions) {
         replace(&mut self.from_info, check_info(config, info, peer), out);
+    }
+
+    /// Redis starts as a replica, by its configuration file.
+    pub fn starts_as_replica(&mut self, path: Option<&str>, out: &mut Actions) {
+        let text = |path| {
+            format!(
+                "`replicaof` in {path}: Redis starts as a replica of a machine that may hold older data; \
+                 remove the line, Keepair sets replication up"
+            )
+        };
+        replace(&mut self.from_start, path.map(text).into_iter().collect(), out);
+    }
+
+    /// Of the other machine one kind of packet arrives, and the other does not.
+    pub fn peer(&mut self, filtered: Option<String>, out: &mut Actions) {
+        replace(&mut self.from_peer, filtered.into_iter().collect(), out);
     }
 }
 

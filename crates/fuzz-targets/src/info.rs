@@ -43,6 +43,7 @@ fn render(info: &Info) -> String {
         process_id,
         run_id,
         tcp_port,
+        config_file,
         loading,
         async_loading,
         rdb_bgsave_in_progress,
@@ -91,6 +92,7 @@ fn render(info: &Info) -> String {
     line("process_id", shown(process_id));
     line("run_id", shown(run_id));
     line("tcp_port", shown(tcp_port));
+    line("config_file", shown(config_file));
     line("loading", shown(&flag(*loading)));
     line("async_loading", shown(&flag(*async_loading)));
     line("rdb_bgsave_in_progress", shown(&flag(*rdb_bgsave_in_progress)));

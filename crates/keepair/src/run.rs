@@ -22,6 +22,7 @@ use keepair_linux::peer_socket::PeerSocket;
 use keepair_linux::reactor::{Mailbox, Reactor, Request};
 use keepair_linux::realtime::{self, Wake};
 use keepair_linux::redis::{Access, Redis};
+use keepair_linux::redis_file;
 use keepair_linux::rtnl::{Link, Monitor, Rtnl};
 use keepair_linux::salvage::copy::{self, Left};
 use keepair_linux::salvage::{self, Place};
@@ -236,6 +237,7 @@ fn start(
     // One waits while another is carried out; the core wants no more.
     let (salvage_sender, salvage_jobs) = sync_channel(1);
     let (copy_sender, copy_orders) = channel();
+    let (file_sender, redis_files) = channel();
     let archive_limit_bytes = Arc::new(salvage::files::limit(config.archive_limit_mib));
     let place = Place {
         dir: places.state_dir.to_owned(),
@@ -262,6 +264,7 @@ fn start(
         state: state_sender,
         salvage: salvage_sender,
         copy: copy_sender,
+        redis_file: file_sender,
         rounds: rounds.clone(),
         interface: config.interface.clone(),
         link: opened.link,
@@ -286,6 +289,9 @@ fn start(
     spawn("salvage").spawn(move || salvage::work(&salvage_jobs, &place, &taken, &told))?;
     let told = mailbox.clone();
     spawn("copy").spawn(move || copy::work(&copy_orders, &left, &told))?;
+    let told = mailbox.clone();
+    let tell = move |replicaof| drop(told.put(Request::RedisFile(replicaof)));
+    spawn("redis-file").spawn(move || redis_file::work(&redis_files, tell))?;
     let control = Control { mailbox: mailbox.clone(), warnings, group: opened.group };
     let (listener, socket) = opened.control;
     spawn("service-manager").spawn(move || notes::vouch(&rounds))?;

@@ -233,9 +233,10 @@ fn aof_mark(value: &Value) -> Option<AofMark> {
 pub(crate) fn work(wanted: &Receiver<Persisted>, store: &mut Store, mailbox: &Mailbox) {
     while let Ok(first) = wanted.recv() {
         let newest = wanted.try_iter().last().unwrap_or(first);
-        let result = store
-            .save(&newest)
-            .map_err(|error| format!("could not keep the generation on the disk: {error:#}"));
+        let result = store.save(&newest).map_err(|error| {
+            store.warn_unwritable("written", &format!("{error:#}"));
+            format!("could not keep the generation on the disk: {error:#}")
+        });
         let _ = mailbox.put(Request::Persisted(result));
     }
 }

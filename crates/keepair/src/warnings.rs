@@ -19,8 +19,9 @@ impl Warnings {
         self.texts().push(text);
     }
 
-    /// Lists a warning no longer.
+    /// Lists a warning no longer, and logs that it is over.
     pub(crate) fn remove(&self, text: &str) {
+        operate::warn(&format!("keepair: over: {text}\n"));
         self.texts().retain(|other| other != text);
     }
 

@@ -23,6 +23,7 @@ use crate::peer_socket::PeerSocket;
 use crate::process::{ProcessState, ProcessWatch};
 use crate::realtime::monotonic_us;
 use crate::redis::Redis;
+use crate::redis_file::RedisFile;
 use crate::rtnl::{Link, Rtnl};
 use crate::salvage::Job;
 use crate::salvage::copy::Order;
@@ -60,6 +61,7 @@ pub struct Executor {
     pub(crate) state: SyncSender<Persisted>,
     pub(crate) salvage: SyncSender<Job>,
     pub(crate) copy: Sender<Order>,
+    pub(crate) redis_file: Sender<RedisFile>,
     /// The core wants the addresses to be present.
     pub(crate) vips_wanted: bool,
     pub(crate) exit: bool,
@@ -97,6 +99,8 @@ pub struct Parts {
     pub salvage: SyncSender<Job>,
     /// Where is told what is to be copied of the stream.
     pub copy: Sender<Order>,
+    /// Where is told which configuration file of Redis is to be read.
+    pub redis_file: Sender<RedisFile>,
     /// Counts the rounds of the loop, for whoever watches it.
     pub rounds: Arc<AtomicU64>,
 }
@@ -121,6 +125,7 @@ impl Executor {
             state: parts.state,
             salvage: parts.salvage,
             copy: parts.copy,
+            redis_file: parts.redis_file,
             vips_wanted: false,
             exit: false,
             rounds: parts.rounds,
@@ -241,6 +246,10 @@ impl Executor {
             Action::ForgetCopy => {
                 // A thread that is gone has forgotten it.
                 let _ = self.copy.send(Order::Forget);
+            }
+            Action::ReadRedisFile { pid, path } => {
+                // Nothing depends on it: where it can't be read, nothing is said.
+                let _ = self.redis_file.send(RedisFile { pid, path });
             }
             Action::Persist(persisted) => {
                 if self.state.try_send(persisted).is_err() {

@@ -13,6 +13,7 @@ pub mod process;
 pub mod reactor;
 pub mod realtime;
 pub mod redis;
+pub mod redis_file;
 pub mod router;
 pub mod rtnl;
 pub mod salvage;

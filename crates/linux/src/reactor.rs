@@ -47,6 +47,8 @@ pub enum Request {
     },
     /// Nothing more comes of a copy of the stream.
     StreamCopied(Result<Copied, String>),
+    /// The configuration file of Redis was read; whether it has `replicaof`.
+    RedisFile(bool),
     /// A snapshot, please.
     Status(SyncSender<Box<Status>>),
 }
@@ -284,6 +286,9 @@ impl Reactor {
                 }
                 Request::TieBreaker(place, says) => {
                     self.inputs.push_back(Input::TieBreaker(place, says));
+                }
+                Request::RedisFile(replicaof) => {
+                    self.inputs.push_back(Input::RedisFile { replicaof });
                 }
                 Request::StreamCopied(result) => {
                     self.inputs.push_back(Input::StreamCopied(result));

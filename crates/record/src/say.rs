@@ -69,6 +69,8 @@ pub fn input(config: &Config, input: &Input) -> String {
             format!("the copy of the stream has ended at offset {}", copied.to)
         }
         Input::StreamCopied(Err(why)) => format!("the stream is not copied: {why}"),
+        Input::RedisFile { replicaof: true } => "redis.conf has `replicaof`".to_owned(),
+        Input::RedisFile { replicaof: false } => "redis.conf has no `replicaof`".to_owned(),
         Input::Operator(Operator::Switchover) => "the operator asks for a switchover".to_owned(),
         Input::Operator(Operator::Stop) => "the daemon is told to stop".to_owned(),
         Input::Operator(Operator::Reload(_)) => "a new configuration".to_owned(),
@@ -239,6 +241,7 @@ pub fn action(now: Time, action: &Action) -> String {
             format!("copy the stream of Redis from offset {} on", copying.from)
         }
         Action::ForgetCopy => "forget the copy of the stream".to_owned(),
+        Action::ReadRedisFile { path, .. } => format!("read {path}"),
         Action::Persist(kept) => format!("keep generation {}", kept.generation.0),
         Action::Tell(event) => format!("say \"{event}\""),
         Action::AskTieBreaker(place, ask) => {
@@ -280,6 +283,7 @@ pub fn name(action: &Action) -> &'static str {
         Action::Salvage(_) => "Salvage",
         Action::CopyStream(_) => "CopyStream",
         Action::ForgetCopy => "ForgetCopy",
+        Action::ReadRedisFile { .. } => "ReadRedisFile",
         Action::Persist(_) => "Persist",
         Action::Tell(_) => "Tell",
         Action::AskTieBreaker(..) => "AskTieBreaker",

@@ -63,6 +63,7 @@ fn full_info() -> Info {
         process_id: Some(u32::MAX),
         run_id: Some(RunId([0xab; 20])),
         tcp_port: Some(6379),
+        config_file: Some("/etc/redis/redis \"6379\".conf".to_owned()),
         loading: Some(false),
         async_loading: Some(true),
         rdb_bgsave_in_progress: Some(false),
@@ -187,6 +188,7 @@ fn every_input() -> Vec<Input> {
         Input::Salvaged { number: 3, result: Err("no \"room\"".to_owned()) },
         Input::StreamCopied(Ok(Copied { replid: ReplId([9; 20]), to: i64::MAX })),
         Input::StreamCopied(Err("no backlog".to_owned())),
+        Input::RedisFile { replicaof: true },
         Input::Operator(Operator::Switchover),
         Input::Operator(Operator::Stop),
         Input::Operator(Operator::Solo),
@@ -228,6 +230,7 @@ fn kind(input: &Input) -> &'static str {
         Input::Salvaged { result: Err(_), .. } => "Salvaged.Failed",
         Input::StreamCopied(Ok(_)) => "StreamCopied",
         Input::StreamCopied(Err(_)) => "StreamCopied.Failed",
+        Input::RedisFile { .. } => "RedisFile",
         Input::Operator(Operator::Switchover) => "Switchover",
         Input::Operator(Operator::Stop) => "Stop",
         Input::Operator(Operator::Solo) => "Solo",
@@ -236,7 +239,7 @@ fn kind(input: &Input) -> &'static str {
         Input::Operator(Operator::Reload(_)) => "Reload",
     }
 }
-const KINDS: usize = 32;
+const KINDS: usize = 33;
 
 /// A node, its clock, an executor that says yes, and the record of it all.
 struct Bench {

@@ -52,6 +52,7 @@ pub(crate) fn input(sum: &mut Sum, input: &Input) {
             sum.word(11 | (*place as u64) << 8);
             text(sum, &format_args!("{says:?}"));
         }
+        Input::RedisFile { replicaof } => sum.word(77 | u64::from(*replicaof) << 8),
         Input::StreamCopied(result) => {
             sum.word(13);
             text(sum, &format_args!("{result:?}"));
@@ -161,6 +162,7 @@ pub(crate) fn action(sum: &mut Sum, action: &Action) {
         Action::Salvage(order) => text(sum, &format_args!("{order:?}")),
         Action::CopyStream(copying) => text(sum, &format_args!("{copying:?}")),
         Action::ForgetCopy => sum.word(55),
+        Action::ReadRedisFile { path, .. } => text(sum, path),
         Action::Persist(kept) => persisted(sum, Some(kept)),
         Action::Tell(event) => text(sum, event),
         Action::Exit => sum.word(52),

@@ -108,6 +108,12 @@ impl World {
                 self.begin_copy(id, *copying);
                 None
             }
+            Action::ReadRedisFile { .. } => {
+                let delay = Duration::from_micros(self.rng.between(50, 2_000));
+                let replicaof = self.hosts[id].redis.conf_replicaof;
+                self.deliver(id, delay, None, Input::RedisFile { replicaof });
+                None
+            }
             Action::ForgetCopy => {
                 self.hosts[id].daemon.copy = None;
                 None

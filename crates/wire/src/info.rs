@@ -40,6 +40,8 @@ pub struct Info {
     pub run_id: Option<RunId>,
     /// Port it listens on without TLS; 0 if it does not.
     pub tcp_port: Option<u16>,
+    /// Path of its configuration file, as the server's mount namespace has it; absent without one.
+    pub config_file: Option<String>,
 
     // # Persistence
     /// It is loading its data and refuses most commands. An asynchronous load does not count.
@@ -218,6 +220,7 @@ impl Info {
             "process_id" => number(&mut self.process_id, value),
             "run_id" => number(&mut self.run_id, value),
             "tcp_port" => number(&mut self.tcp_port, value),
+            "config_file" => text(&mut self.config_file, value),
 
             "loading" => word(&mut self.loading, value, flag),
             "async_loading" => word(&mut self.async_loading, value, flag),

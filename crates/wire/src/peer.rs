@@ -284,7 +284,7 @@ pub struct Report {
     pub missed_writes: bool,
     /// The offset up to which the other machine's Redis has acknowledged the stream of this one; 0
     /// before its first acknowledgement on this connection, until which Redis sends it nothing.
-    /// `None`: not a primary, or no replica there that could be the other machine's.
+    /// `None`: not a primary, no replica there that could be the other machine's, or an empty stream.
     pub acknowledged: Option<i64>,
 }
 

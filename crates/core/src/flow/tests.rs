@@ -17,8 +17,14 @@ fn a_link_that_is_up_proves_nothing_and_a_moving_offset_does() {
     flow.watch(at(0), &replica(PRIMARY, 500));
     flow.watch(at(900), &replica(PRIMARY, 500));
     assert!(!flow.flows(&PRIMARY));
+    let mut idle = flow;
     flow.watch(at(1000), &replica(PRIMARY, 501));
     assert!(flow.flows(&PRIMARY) && !flow.flows(&[2; 20]));
+    // Nothing is written, and the replica has acknowledged that by now.
+    idle.watch(at(1500), &replica(PRIMARY, 500));
+    assert!(!idle.flows(&PRIMARY));
+    idle.watch(at(1501), &replica(PRIMARY, 500));
+    assert!(idle.flows(&PRIMARY));
 }
 
 #[test]
@@ -56,6 +62,8 @@ fn a_resynchronisation_begins_anew_also_one_that_no_info_showed() {
         assert!(!flow.flows(&facts.replid), "{name}");
     }
     let mut flow = flowing();
-    flow.acknowledged(at(200), INFO_AGE, &replica(PRIMARY, 501), 0);
+    flow.acknowledged(at(1600), INFO_AGE, &replica(PRIMARY, 501), 0);
+    assert!(flow.flows(&PRIMARY), "the first acknowledgement may still be on its way");
+    flow.acknowledged(at(1601), INFO_AGE, &replica(PRIMARY, 501), 0);
     assert!(!flow.flows(&PRIMARY), "the primary has not heard of it");
 }

@@ -186,13 +186,26 @@ impl Node {
         // `replicaof` in redis.conf makes one that served a replica at its restart.
         let last = known.is_none() && self.covers_other();
         if !self.vouched() && !holds_most && !last {
-            let why = if self.monitor.link_up() { "" } else { ": the replication link is down" };
-            return Err(format!("is not in step with {}{why}", peer.name));
+            return Err(format!("is not in step with {}{}", peer.name, self.why_not_in_step()));
         }
         match relation {
             Some(Relation::Superseded { .. }) => Err(format!("{} holds newer data", peer.name)),
             _ => Ok(()),
         }
+    }
+
+    fn why_not_in_step(&self) -> String {
+        if self.monitor.link_up() {
+            return String::new();
+        }
+        let reachable = self.peer.report.as_ref().is_some_and(|report| report.redis.reachable);
+        if reachable {
+            return ": the replication link is down".to_string();
+        }
+        format!(
+            ", whose Redis is gone; start it; if its data is lost for good: keepair accept {}",
+            self.config.own().name
+        )
     }
 
     /// The local Redis replicates from the other machine, whether or not the link is up.

@@ -14,6 +14,7 @@ use crate::time::Time;
 use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
+use keepair_wire::info::Role;
 use keepair_wire::peer::{Phase as Mark, State};
 
 /// A replica whose link has been down for longer than this, while its primary is well, misses writes.
@@ -23,6 +24,8 @@ const LINK_DOWN_MAX: Duration = Duration::from_secs(1);
 /// every second.
 const HANDSHAKE_SILENT_MAX: Duration = Duration::from_secs(5);
 const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// Between two looks of a replica whose link has come up, for the stream to begin.
+const FLOW_LOOK: Duration = Duration::from_millis(10);
 /// A primary that prepares or sends a full resynchronisation sends something each second.
 const SYNC_SILENT_MAX_S: i64 = 5;
 /// The same where nobody serves, because of what is being received here: a primary that was
@@ -169,8 +172,12 @@ impl Node {
 
     /// The local Redis is another process: what it holds now nobody has decided about, and what it is
     /// its configuration may have made it.
-    pub(super) fn forget_decisions(&mut self, now: Time) {
+    pub(super) fn forget_decisions(&mut self, now: Time, out: &mut Actions) {
         self.peer.doubt(now);
+        if let Some(info) = self.monitor.info.as_ref().filter(|info| info.config_file.is_none()) {
+            let by_command_line = info.role == Some(Role::Replica);
+            self.problems.starts_as_replica(by_command_line.then_some("its command line"), out);
+        }
         self.follow.by_hand = ByHand::No;
         self.follow.accepts_peer = false;
         self.report_dirty |= core::mem::take(&mut self.accepted);
@@ -249,6 +256,10 @@ impl Node {
         let run_id = info.run_id;
         let facts = self.own_facts();
         self.follow.flow.watch(now, &facts);
+        if self.follow.flow.is_unproven() {
+            // As long as it lasts, nobody could take over.
+            self.monitor.ask_info_at(now + FLOW_LOOK);
+        }
         if self.monitor.is_primary() {
             self.follow.link_down_since = None;
             return;

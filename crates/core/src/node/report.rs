@@ -6,6 +6,7 @@ use crate::event::Event;
 use crate::status::{Member, Status};
 use crate::time::Time;
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::ToString;
 use keepair_wire::peer::{Leaving, RedisFacts, Report, State};
 
@@ -73,6 +74,24 @@ impl Node {
         let report = self.report(now);
         self.ask_for_votes(now, &report, out);
         out.push(Action::SendReport(Box::new(report)));
+    }
+
+    /// Of the peer's two kinds of packets one arrives, and the other does not.
+    pub(super) fn name_filters(&mut self, now: Time, out: &mut Actions) {
+        let peer = &self.config.peer().name;
+        let filtered = if self.peer.advertises_without_reports(now) {
+            Some(format!(
+                "{peer}'s reports do not arrive, though its adverts do: is UDP {} filtered?",
+                self.config.peer_port
+            ))
+        } else if self.filter_told {
+            Some(format!(
+                "{peer}'s adverts do not arrive, though its reports do: is IP protocol 112 filtered?"
+            ))
+        } else {
+            None
+        };
+        self.problems.peer(filtered, out);
     }
 
     /// Sends a report when something changed, and once per advert interval.

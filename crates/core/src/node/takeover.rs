@@ -125,12 +125,7 @@ impl Node {
             // advert, and one advert may be lost.
             let adverts_missing =
                 self.peer.advert_at.is_none_or(|at| told_at.since(at) > interval * 2);
-            if adverts_missing && !core::mem::replace(&mut self.filter_told, true) {
-                out.push(Action::Tell(Event::Problem(format!(
-                    "{}'s adverts do not arrive, though its reports do: is IP protocol 112 filtered?",
-                    self.config.peer().name
-                ))));
-            }
+            self.filter_told |= adverts_missing;
             return;
         }
         if self.prefers_peer(now) {

@@ -192,6 +192,9 @@ fn an_acknowledgement_is_that_of_the_newest_connection() {
         let info = Info { replicas, ..primary(1, HISTORY, 10, None) };
         assert_eq!(Reach::default().acknowledged(&info, peer()), expected, "{name}");
     }
+    let replicas = vec![attached("172.18.0.5", 0, 0)];
+    let info = Info { replicas, ..primary(1, HISTORY, 0, None) };
+    assert_eq!(Reach::default().acknowledged(&info, peer()), None, "nothing was ever written");
 }
 
 #[test]

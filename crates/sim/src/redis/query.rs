@@ -68,6 +68,7 @@ impl Redis {
             process_id: Some(self.pid),
             run_id: Some(self.run_id),
             tcp_port: Some(6379),
+            config_file: Some("/etc/redis/redis.conf".to_string()),
             loading: Some(self.is_loading()),
             async_loading: Some(false),
             aof_enabled: Some(self.setup.persistence == Persistence::Aof),
