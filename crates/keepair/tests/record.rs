@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use common::{KEEPAIR, Machine, Network, PASSWORD, Running, says, wait_for};
+use common::{KEEPAIR, Machine, Network, PASSWORD, PEER, Running, says, wait_for};
 use keepair_core::config::{Announce, Config, Member, Priority, Timing, Vip, Vrid};
 use keepair_core::time::Time;
 use keepair_core::{Input, Node};
@@ -183,7 +183,7 @@ fn a_record_that_cannot_be_written_is_a_refusal_at_the_start() {
         let said = machine.refused(command);
         says(&said, &["keepair: can't record to ", name, words]);
         assert_eq!(said.lines().count(), 1, "{said}");
-        machine.network.assert_untouched();
+        machine.network.assert_shut(&[PEER]);
     }
     assert_eq!(machine.dir.read("other"), "precious\n");
 }
