@@ -374,7 +374,9 @@ impl Node {
                 self.resume(now, out);
                 return;
             }
-            let hopeless = self.monitor.info.is_some() || !self.link_up;
+            // A Redis that is gone is another process when it is back.
+            let gone = matches!(self.monitor.health, Health::Gone(_));
+            let hopeless = self.monitor.info.is_some() || !self.link_up || gone;
             if now + Duration::from_millis(2) >= resume_until || hopeless {
                 out.push(Action::RemoveVips);
                 self.close_unseen_source(out);

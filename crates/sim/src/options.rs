@@ -14,6 +14,7 @@ pub const VIPS: [IpAddr; 2] =
 
 /// Drawn from a stream of its own: the rest of a seed is the same with and without.
 const TIE_BREAKERS: u64 = 0x6172_6269_7465_7273;
+const FILES: u64 = 0x7265_6469_732e_636f;
 
 /// Times between two adverts; those that make runs long are seldom drawn.
 const ADVERTS_MS: [u64; 16] =
@@ -46,6 +47,10 @@ pub struct Options {
     pub tie_breakers: usize,
     /// How Redis is set up, on both machines.
     pub redis: Setup,
+    /// What survives the process on the second machine, if it is something else.
+    pub second_persistence: Option<Persistence>,
+    /// The machine whose redis.conf makes its Redis the other one's replica at every start.
+    pub replicaof: Option<HostId>,
 }
 
 impl Options {
@@ -64,6 +69,8 @@ impl Options {
             neighbour: false,
             tie_breakers: 0,
             redis: Setup::default(),
+            second_persistence: None,
+            replicaof: None,
         }
     }
 
@@ -77,6 +84,9 @@ impl Options {
         let clock_ppm = [ppm(), ppm()];
         let save = Persistence::Rdb(ms(rng.between(2_000, 30_000)));
         let persistence = *rng.pick(&[save, save, Persistence::Aof, Persistence::Off]);
+        let mut files = Rng::new(seed ^ FILES);
+        let second = files.chance(250).then(|| *files.pick(&[save, Persistence::Aof]));
+        let replicaof = files.chance(250).then(|| *files.pick(&HostId::BOTH));
         let recent = Version::V7_0;
         let version = *rng.pick(&[recent, recent, recent, Version::V6_2, Version::V6_0]);
         // Before 6.2, INFO does not tell what was read and is not applied yet.
@@ -103,7 +113,15 @@ impl Options {
                 load_us: (1_000, *rng.pick(&[20_000, 50_000, 1_500_000])),
                 backlog_bytes: *rng.pick(&[1 << 26, 1 << 26, 1 << 26, 4_096]),
             },
+            second_persistence: second,
+            replicaof,
         }
+    }
+
+    /// How Redis is set up on one machine.
+    pub fn setup(&self, host: HostId) -> Setup {
+        let second = self.second_persistence.filter(|_| host == HostId::B);
+        Setup { persistence: second.unwrap_or(self.redis.persistence), ..self.redis }
     }
 
     /// The configuration of one machine.
@@ -138,7 +156,7 @@ impl fmt::Display for Options {
         write!(
             f,
             "adverts every {:?}{}{}, {} tie-breakers, priorities {}/{}, clocks gain {}/{} us a second, a write every \
-             {:?}, frames take {}-{} us{}, {}",
+             {:?}, frames take {}-{} us{}, {}{}{}",
             self.advert_interval,
             yes(", unicast", self.unicast),
             yes(", preempt", self.preempt),
@@ -152,6 +170,8 @@ impl fmt::Display for Options {
             self.latency_us.1,
             yes(", a neighbour", self.neighbour),
             self.redis,
+            self.second_persistence.map_or_else(String::new, |kind| format!(", on B {kind:?}")),
+            self.replicaof.map_or_else(String::new, |host| format!(", `replicaof` on {host}")),
         )
     }
 }

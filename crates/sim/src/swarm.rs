@@ -73,6 +73,13 @@ impl Swarm {
     pub(crate) fn style(&self) -> Option<Style> {
         self.style
     }
+
+    /// A fault that was begun earlier goes on: the pair is given its time from now.
+    pub(crate) fn goes_on(&mut self, now: Time) {
+        if self.healed {
+            self.settle_by = self.settle_by.max(now + SETTLE);
+        }
+    }
 }
 
 /// When whoever draws faults looks at the world.
@@ -118,6 +125,16 @@ impl Plan {
             if own.chance(500) && !kinds.contains(&Kind::Partition) {
                 kinds.push(Kind::Partition);
             }
+        }
+        let whole_files = HostId::BOTH
+            .into_iter()
+            .all(|host| options.setup(host).persistence == Persistence::Aof);
+        // What is lost with a file that is old is lost, whatever anybody does.
+        if style == Style::Alone && !whole_files {
+            kinds.retain(|kind| *kind != Kind::CrashInResync);
+        }
+        if kinds.is_empty() {
+            kinds.push(Kind::StandbyAway);
         }
         let primary = *rng.pick(&HostId::BOTH);
         let switchovers = rng.chance(300);

@@ -161,7 +161,9 @@ impl World {
         let mut rng = Rng::new(options.seed ^ 0x006b_6565_7061_6972);
         let host = |id: HostId| {
             let ppm = options.clock_ppm[id.index()];
-            Host::new(id, Time(0), ppm, options.redis, options.config(id))
+            let mut host = Host::new(id, Time(0), ppm, options.setup(id), options.config(id));
+            host.redis.conf_replicaof = options.replicaof == Some(id);
+            host
         };
         let hosts = PerHost([host(HostId::A), host(HostId::B)]);
         let checkers = Checkers::all();
@@ -301,7 +303,10 @@ impl World {
             Event::LocalWrites { host } => self.local_writes(host),
             Event::FenceEnds { host, until } => self.fence_ends(host, until),
             Event::Thaws { host, life } => self.thaw(host, life),
-            Event::Fault(fault) => self.apply(*fault),
+            Event::Fault(fault) => {
+                self.swarm.goes_on(self.now);
+                self.apply(*fault);
+            }
             Event::Swarm(turn) => self.swarm_turns(turn),
         }
     }

@@ -59,7 +59,24 @@ impl Node {
             let peer = &self.config.peer().name;
             return Err(format!("left the address to {peer}, which may hold newer data by now"));
         }
+        self.check_not_succeeded()?;
         if primary { self.primary_fitness() } else { self.replica_fitness(now) }
+    }
+
+    /// The other machine has served since, and nothing can be asked of its Redis: that is not to hold
+    /// nothing.
+    fn check_not_succeeded(&self) -> Result<(), String> {
+        let Some(report) = &self.peer.report else { return Ok(()) };
+        let comparable = report.redis.reachable || report.generation <= self.generation.0;
+        if comparable || self.generation.0 == 0 {
+            return Ok(());
+        }
+        let peer = &self.config.peer().name;
+        Err(format!(
+            "{peer} has served since this machine did, and holds newer data; start its Redis; if that is \
+             lost for good: keepair accept {}",
+            self.config.own().name
+        ))
     }
 
     fn primary_fitness(&self) -> Result<(), String> {

@@ -569,10 +569,6 @@ impl Node {
     }
 
     fn become_active(&mut self, now: Time, out: &mut Actions) {
-        // Of a run that was taken up; any other takeover has opened it before the claim.
-        if self.follow.source_closed() {
-            self.open_source(out);
-        }
         self.leave = None;
         self.mark(now, Mark::Claim);
         self.begin_generation(out);
@@ -583,6 +579,10 @@ impl Node {
         // Nobody knows more of the address than who holds it.
         self.peer_has_spoken = true;
         self.peer.advert_at = None;
+        // Of a run that was taken up; any other takeover has opened it before the claim.
+        if self.follow.source_closed() {
+            self.open_source(out);
+        }
         let (fence_until, took_everything) = match &self.phase {
             Phase::TakingOver(takeover) => (takeover.fence_until, takeover.took_everything),
             _ => (now, false),

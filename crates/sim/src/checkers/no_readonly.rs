@@ -1,7 +1,7 @@
 //! A client never meets a read-only Redis at the address.
 //!
 //! Where faults overlap this is not promised of a machine that left while its kernel refused to shut
-//! the address.
+//! the address, or has not done it yet.
 
 use super::{Checker, Fact, Kind};
 use crate::host::PerHost;
@@ -32,7 +32,8 @@ impl Checker for NoReadonly {
                 Ok(())
             }
             Fact::ClientHeard { host, write, answer: Answer::ReadOnly }
-                if !(world.overlapping() && self.refused[*host]) =>
+                if !(world.overlapping()
+                    && (self.refused[*host] || world.hosts[*host].daemon.waits_for_kernel())) =>
             {
                 Err(format!("{host} answered write {write} with -READONLY"))
             }

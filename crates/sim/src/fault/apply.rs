@@ -46,7 +46,10 @@ impl World {
             Fault::StallRedis(host, length) => self.occupy_redis(host, length, true),
             Fault::SlowRedis(host, by) => self.hosts[host].redis.slow = by,
             Fault::MisconfRedis(host, misconf) => self.hosts[host].redis.misconf = misconf,
-            Fault::Save(host) => self.hosts[host].redis.save_now(),
+            Fault::Save(host) if self.hosts[host].redis.turns(self.now) => {
+                self.hosts[host].redis.save_now();
+            }
+            Fault::Save(_) => {}
             Fault::KillDaemon(host) => self.kill_daemon(host),
             Fault::StartDaemon(host) => self.start_daemon(host),
             Fault::FailDaemon(host) => {

@@ -428,6 +428,8 @@ impl Redis {
         self.save_due(now);
         let silent = |at: Option<Time>| at.is_none_or(|at| now.since(at) > REPL_TIMEOUT);
         match &mut self.upstream {
+            // One that reads its own file does nothing else.
+            _ if self.reading.is_some() => {}
             Some(upstream) if upstream.link == Link::Down => self.dial(out),
             Some(upstream) if upstream.link == Link::Dialing => {
                 upstream.unanswered += 1;

@@ -291,8 +291,10 @@ pub(super) fn power_of_both_aof_with_replicaof(story: &mut Story) {
 
 /// A keeps an RDB file, which is old; B an append-only file, and was in step.
 pub(super) fn power_of_both_with_one_aof(story: &mut Story) {
-    story.set_up(never_saved);
-    story.world.hosts[B].redis.setup.persistence = Persistence::Aof;
+    story.set_up(|options| {
+        never_saved(options);
+        options.second_persistence = Some(Persistence::Aof);
+    });
     story.pair();
     story.happens(Fault::Save(A));
     story.wait(ms(2_000));

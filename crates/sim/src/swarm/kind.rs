@@ -70,6 +70,12 @@ pub enum Kind {
     RefusingNetlink,
     /// The state directory's disk is slow, or full.
     BadDisk,
+    /// The standby's daemon is stopped for an upgrade; meanwhile the primary's Redis dies, and is started
+    /// from its file.
+    StandbyAway,
+    /// The standby's Redis is started empty, and the primary's dies while or right after it receives
+    /// everything.
+    CrashInResync,
     /// The tie-breakers can't be reached from a machine or from both, or restart.
     TieBreaker,
     /// The two machines do not reach each other, and one of them not the tie-breakers either.
@@ -78,7 +84,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 28] = [
+    pub const ALL: [Kind; 30] = [
         Kind::Loss,
         Kind::Delay,
         Kind::Doubles,
@@ -107,10 +113,17 @@ impl Kind {
         Kind::SlowNetlink,
         Kind::RefusingNetlink,
         Kind::BadDisk,
+        Kind::StandbyAway,
+        Kind::CrashInResync,
     ];
 
     /// Those of a world with tie-breakers.
     pub const THIRD: [Kind; 2] = [Kind::TieBreaker, Kind::CutOff];
+
+    /// It is about both machines, and begins with the one that serves.
+    fn hits_serving(self) -> bool {
+        matches!(self, Kind::StandbyAway | Kind::CrashInResync)
+    }
 
     /// It shows only when an address moves, so one is moved more often than otherwise.
     fn needs_a_move(self) -> bool {
@@ -253,6 +266,24 @@ impl Unfolding {
             Kind::DaemonTerminate => {
                 self.at(ZERO, Fault::Terminate(host));
                 self.at(length + ms(3_000), Fault::StartDaemon(host));
+            }
+            Kind::StandbyAway => {
+                let dies = length + ms(self.rng.between(1, 4_000));
+                let started = dies + ms(self.rng.between(2, 1_500));
+                self.at(ZERO, Fault::Terminate(host.peer()));
+                self.at(dies / 2, Fault::Save(host));
+                self.at(dies, Fault::KillRedis(host, ms(1)));
+                self.at(started, Fault::StartRedis(host, Boot::File));
+                let back = started + ms(self.rng.between(3_000, 6_000));
+                self.at(back, Fault::StartDaemon(host.peer()));
+            }
+            Kind::CrashInResync => {
+                let dies = ms(self.rng.between(5, 3_000));
+                let started = dies + ms(self.rng.between(2, 1_000));
+                self.at(ZERO, Fault::KillRedis(host.peer(), ms(1)));
+                self.at(ms(3), Fault::StartRedis(host.peer(), Boot::Empty));
+                self.at(dies, Fault::KillRedis(host, ms(1)));
+                self.at(started, Fault::StartRedis(host, Boot::File));
             }
             Kind::Reload => self.reload(),
             Kind::RedisKill | Kind::RedisEmpty | Kind::RedisShutdown => self.end_redis(kind),
@@ -409,7 +440,8 @@ impl World {
     /// Plans the faults of an episode; says for how long they last.
     pub(super) fn unfold(&mut self, episode: &Episode) -> Duration {
         let serving = self.serving().unwrap_or(HostId::A);
-        let host = if episode.hits_serving { serving } else { serving.peer() };
+        let hits_serving = episode.hits_serving || episode.kind.hits_serving();
+        let host = if hits_serving { serving } else { serving.peer() };
         let rng = Rng::new(episode.detail);
         let mut unfolding =
             Unfolding { host, length: episode.length, rng, faults: Vec::new(), lasts: ZERO };

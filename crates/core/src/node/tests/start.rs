@@ -52,6 +52,29 @@ fn a_lone_primary_waits_for_the_peer_then_probes_then_claims() {
 }
 
 #[test]
+fn sim_finding_4185_the_right_of_an_earlier_run_ends_when_redis_is_gone() {
+    let persisted = Persisted {
+        generation: Generation(4),
+        run_id: run_id(7),
+        primary: true,
+        solo: false,
+        served: true,
+        aof: None,
+    };
+    let fence_left = Some(Duration::from_millis(250));
+    let mut bench = Bench::started(Remains {
+        link_up: true,
+        persisted: Some(persisted),
+        fence_left,
+        ..Remains::default()
+    });
+    bench.redis_dies();
+    let done = bench.done();
+    assert!(done.contains(&"CloseFence { and_source: true }".to_string()), "{done:?}");
+    assert_eq!(bench.node.state(), State::Starting);
+}
+
+#[test]
 fn an_earlier_run_is_taken_up_while_the_kernel_still_honours_it() {
     let persisted = Persisted {
         generation: Generation(4),
