@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::check::{self, Acknowledged, Run, ms};
 use crate::fault::{Bound, Fault, available_mb};
+use crate::host::Files;
 use crate::journal::Journal;
 use crate::measure::micros;
 use crate::parity::Courses;
@@ -157,7 +158,7 @@ impl Session {
         all.insert("client_interval_us".to_owned(), json!(micros(self.pace.interval)));
         all.insert("advert_interval_us".to_owned(), json!(micros(plan.advert_interval)));
         all.insert("ipv6".to_owned(), json!(plan.ipv6));
-        all.insert("rdb".to_owned(), json!(plan.rdb));
+        all.insert("rdb".to_owned(), json!(plan.files == Files::Rdb));
         let faults = series.iter().map(Series::to_json).collect::<Vec<_>>();
         all.insert("faults".to_owned(), Value::Array(faults));
         Value::Object(all)

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::bench::{self, Series, Session, duration};
 use crate::check::{Run, failures, ms, rejoined};
 use crate::fault::{self, After, Bound, DIRECTED, FAULTS, Fault};
+use crate::host::Files;
 use crate::interop;
 use crate::interop::daemon::{Kind, Programs};
 use crate::journal::Journal;
@@ -222,7 +223,7 @@ fn start(cli: Cli) -> Result<u8> {
         ipv6: options.ipv6,
         unicast: options.unicast,
         advert_interval: options.advert_interval,
-        rdb: options.rdb,
+        files: if options.rdb { Files::Rdb } else { Files::None },
         tie_breaker: options.tie_breaker.first().cloned().unwrap_or_default(),
         ..RigPlan::default()
     };
@@ -340,6 +341,7 @@ fn usual(mode: &Mode, ties: bool, breaker: &TieBreaker) -> Vec<Case> {
     let wanted = |fault: &&'static Fault| match mode {
         Mode::Demo { .. } => fault.demo,
         Mode::Test { quick: true, .. } if fault.setup.needs_mb() > 0 => false,
+        Mode::Bench { .. } if fault.outcome_only => false,
         _ if ties && breaker.is_none() => fault.is_vote() && fault.strikes.is_none(),
         _ if breaker.is_none() => !fault.is_vote(),
         _ => {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::inject::{self, Inject, votes};
+use crate::host::Files;
+use crate::inject::{self, Inject, restarts, votes};
 use crate::rig::RigPlan;
 use crate::third::{Kind, TieBreaker};
 
@@ -62,6 +63,8 @@ pub enum Setup {
     FastAdverts,
     /// Both Redis hold about this many megabytes.
     Large(u64),
+    /// The data survives its process like this.
+    Keeping(Files),
 }
 
 impl Setup {
@@ -73,6 +76,7 @@ impl Setup {
             Self::Ordinary => plan,
             Self::FastAdverts => RigPlan { advert_interval: Duration::from_millis(10), ..plan },
             Self::Large(populate_mb) => RigPlan { populate_mb, ..plan },
+            Self::Keeping(files) => RigPlan { files, ..plan },
         }
     }
 
@@ -109,6 +113,8 @@ pub struct Fault {
     pub strikes: Option<Kind>,
     /// Whether the simulator plays it too.
     pub simulated: bool,
+    /// Whether only its outcome is judged: its time is that of somebody who comes back.
+    pub outcome_only: bool,
     /// Whether it is part of the demonstration.
     pub demo: bool,
     /// Whether `nft` is needed.
@@ -133,6 +139,7 @@ const fn fault(name: &'static str, what: &'static str, inject: Inject) -> Fault 
         covered_by: None,
         strikes: None,
         simulated: true,
+        outcome_only: false,
         demo: false,
         needs_nft: false,
         runs: 5,
@@ -152,6 +159,13 @@ const fn vote(
     let resync = Resync::PartialUnlessDiverged;
     let simulated = false;
     Fault { writers, covered_by, simulated, resync, ..fault(name, what, inject) }
+}
+
+/// A Redis is restarted, and the question is who may serve.
+const fn restart(name: &'static str, what: &'static str, files: Files, inject: Inject) -> Fault {
+    let (simulated, outcome_only) = (false, true);
+    let setup = Setup::Keeping(files);
+    Fault { simulated, outcome_only, setup, ..fault(name, what, inject) }
 }
 
 /// A machine that is alone learns it from any of them.
@@ -381,6 +395,49 @@ pub const FAULTS: &[Fault] = &[
             "SIGKILL the primary's Redis while etcd is gone; it restarts empty after 1 s",
             None,
             votes::etcd_gone_crash,
+        )
+    },
+    restart(
+        "restart-older-file",
+        "the standby's keepair is stopped; the primary's Redis is restarted from an older RDB file",
+        Files::RdbByHand,
+        restarts::older_file,
+    ),
+    Fault {
+        after: After::Either,
+        ..restart(
+            "restart-last-machine",
+            "the standby's machine is off for long; the primary's Redis is restarted from its AOF",
+            Files::Aof,
+            restarts::last_machine,
+        )
+    },
+    Fault {
+        after: After::Either,
+        ..restart(
+            "restart-source-of-resync",
+            "the primary's Redis is restarted from its AOF while the other one receives everything",
+            Files::Aof,
+            restarts::source_of_a_resync,
+        )
+    },
+    Fault {
+        after: After::Either,
+        ..restart(
+            "power-both",
+            "both machines lose power at once; their Redis are restarted from their AOF",
+            Files::Aof,
+            restarts::power_of_both,
+        )
+    },
+    Fault {
+        after: After::Either,
+        needs_nft: true,
+        ..restart(
+            "new-machine-filtered",
+            "a new, empty machine, UDP 10112 filtered; then the primary's Redis is restarted",
+            Files::Aof,
+            restarts::new_machine_filtered,
         )
     },
 ];

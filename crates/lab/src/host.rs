@@ -23,13 +23,37 @@ use crate::unit::{OnLine, Slot, Unit};
 /// The port of every Redis in the lab.
 pub const PORT: u16 = 6379;
 
+/// What of a Redis's data survives its process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Files {
+    /// Nothing: a start finds no file.
+    #[default]
+    None,
+    /// An RDB file, saved by itself.
+    Rdb,
+    /// An RDB file, saved when it is told to.
+    RdbByHand,
+    /// An append-only file, on the disk each second.
+    Aof,
+}
+
+impl Files {
+    fn settings(self) -> &'static str {
+        match self {
+            Self::None | Self::RdbByHand => "save \"\"\nappendonly no",
+            Self::Rdb => "save 1 1\nappendonly no",
+            Self::Aof => "save \"\"\nappendonly yes\nappendfsync everysec",
+        }
+    }
+}
+
 /// How the next start of a Redis is configured.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
     /// Its `replicaof`, for one start only: after it a restart is one as a primary, as configured.
     pub replica_of: Option<IpAddr>,
-    /// Keep and load what is on disk, and save by itself.
-    pub rdb: bool,
+    /// What survives its process.
+    pub files: Files,
     /// Load a full synchronisation straight from the socket (large data, little disk).
     pub diskless_load: bool,
 }
@@ -111,6 +135,18 @@ impl Host {
         *locked(&self.slot) = Arc::new(Namespace::new(&self.name)?);
         fs::remove_dir_all(self.dir.join("run"))?;
         Ok(fs::create_dir_all(self.dir.join("run"))?)
+    }
+
+    /// Another machine takes its place: nothing of what was on its disk is there.
+    ///
+    /// # Errors
+    /// Where the file system refuses.
+    pub fn lose_disk(&self) -> Result<()> {
+        for sub in ["redis", "state"] {
+            fs::remove_dir_all(self.dir.join(sub))?;
+            fs::create_dir_all(self.dir.join(sub))?;
+        }
+        Ok(())
     }
 
     /// How Redis starts next.
@@ -298,7 +334,7 @@ fn redis_unit(
         fs::write(&file, redis_conf(&plan, &dir, &password, old))?;
         restrict(&file)?;
         plan.replica_of = None;
-        if !plan.rdb {
+        if plan.files == Files::None {
             forget(&dir)?;
         }
         let mut command = Command::new(&server);
@@ -350,7 +386,7 @@ fn tidy(command: &mut Command) {
 
 fn redis_conf(plan: &Plan, dir: &Path, password: &str, old: bool) -> String {
     let dir = dir.display();
-    let save = if plan.rdb { "save 1 1" } else { "save \"\"" };
+    let files = plan.files.settings();
     let load = if plan.diskless_load { "on-empty-db" } else { "disabled" };
     let replica_of =
         plan.replica_of.map_or_else(String::new, |a| format!("replicaof {a} {PORT}\n"));
@@ -361,7 +397,7 @@ fn redis_conf(plan: &Plan, dir: &Path, password: &str, old: bool) -> String {
     };
     format!(
         "port {PORT}\n{own}daemonize no\ndir {dir}\nlogfile {dir}/redis.log\n\
-         requirepass {password}\nmasterauth {password}\n{save}\nappendonly no\n\
+         requirepass {password}\nmasterauth {password}\n{files}\n\
          repl-diskless-sync yes\nrepl-diskless-sync-delay 0\nrepl-diskless-load {load}\n\
          repl-backlog-size 64mb\nrepl-backlog-ttl 0\n{replica_of}"
     )

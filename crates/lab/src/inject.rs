@@ -1,5 +1,6 @@
 //! What each fault does to the pair, and how it is repaired, so that the pair can settle again.
 
+pub mod restarts;
 pub mod votes;
 
 use std::process::Command;

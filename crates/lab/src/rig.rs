@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::client::{self, Load, Records, Running};
+use crate::host::Files;
 use crate::host::{Host, HostPlan, PORT, Plan};
 use crate::journal::{Journal, Source};
 use crate::measure;
@@ -27,8 +28,8 @@ pub struct RigPlan {
     pub unicast: bool,
     /// The daemons' advertisement interval.
     pub advert_interval: Duration,
-    /// Redis saves to disk and loads what it saved.
-    pub rdb: bool,
+    /// What of a Redis's data survives its process.
+    pub files: Files,
     /// How much data both hold before anything happens, in megabytes resident.
     pub populate_mb: u64,
     /// The daemons run and own the virtual address; without them the lab gives it to `redis-1`.
@@ -44,7 +45,7 @@ impl Default for RigPlan {
             ipv6: false,
             unicast: false,
             advert_interval,
-            rdb: false,
+            files: Files::None,
             populate_mb: 0,
             daemons: true,
             tie_breaker: TieBreaker::default(),
@@ -108,8 +109,9 @@ impl Rig {
         let password = "correct-horse-battery-staple".to_owned();
         let machine = |index: usize, name: &str, last: u16| -> Result<Host> {
             let redis = Plan {
-                replica_of: (index == 1).then(|| address(4)),
-                rdb: plan.rdb,
+                // With daemons, it is they that set replication up.
+                replica_of: (index == 1 && !plan.daemons).then(|| address(4)),
+                files: plan.files,
                 diskless_load: plan.populate_mb > 0,
             };
             let plan = HostPlan {
@@ -184,8 +186,8 @@ impl Rig {
         }
         second.redis.start()?;
         let sync = Duration::from_secs(20 + self.plan.populate_mb / 20);
-        settle::wait_redis_pair(self, sync)?;
         if self.plan.daemons {
+            second.wait_redis(Duration::from_secs(5))?;
             first.daemon.start()?;
             second.daemon.start()?;
             // One that ends at once will not be there later either: do not wait for the pair.
@@ -196,9 +198,10 @@ impl Rig {
                 }
             }
         } else {
+            settle::wait_redis_pair(self, sync)?;
             self.give_vip(0)?;
         }
-        settle::settle(self, Duration::from_secs(20)).map(|_| ())
+        settle::settle(self, sync).map(|_| ())
     }
 
     /// Gives the virtual address to a machine by hand, where no daemon does.

@@ -114,6 +114,11 @@ fn agreed(rig: &Rig, pair: Pair, primary: &Info) -> Result<()> {
         if status.active() != [name] {
             bail!("{} says: {}", host.name, status.summary());
         }
+        let standby = host.address == rig.host(pair.replica)?.address;
+        let ready = |m: &status::Member| m.local && m.state.eq_ignore_ascii_case("backup");
+        if standby && !status.members.iter().any(ready) {
+            bail!("{} is not ready to take over: {}", host.name, status.summary());
+        }
         if let Some(breaker) = status.tie_breakers.iter().find(|breaker| !breaker.reachable) {
             bail!("{} says: {} is not reached: {}", host.name, breaker.name, breaker.problem);
         }

@@ -6,7 +6,6 @@ use crate::fault::Fault;
 use crate::host::HostId::{A, B};
 use crate::network::Traffic;
 use crate::redis::Boot;
-use std::time::Duration;
 
 /// B is restarted empty while A's daemon is away, and remembers a report from when A was empty too.
 pub(super) fn seed_1024047(story: &mut Story) {
@@ -66,19 +65,19 @@ pub(super) fn seed_1009704(story: &mut Story) {
 }
 
 /// A hands over, and its Redis adds a PING to its stream before it is told to follow: no client wrote it.
+/// The two are far apart, so that A looks at its Redis before it learns that B serves.
 pub(super) fn seed_1019248(story: &mut Story) {
     story.set_up(|options| {
-        options.advert_interval = ms(10);
+        options.latency_us = (30_000, 31_000);
         options.client_interval = ms(300);
         options.client_rest = ms(300);
     });
     story.pair();
-    for turn in 0..12 {
+    for turn in 0..6 {
         let host = story.world.serving().unwrap_or(A);
         // It comes when the cron's turn falls between the hand-over and the order to follow.
         let ping_at = story.world.hosts[host].redis.next_ping_at();
-        let before = Duration::from_micros(1_500 + 300 * turn);
-        story.wait(ping_at.since(story.world.now).saturating_sub(before));
+        story.wait(ping_at.since(story.world.now).saturating_sub(ms(70 + 10 * turn)));
         story.mark();
         story.happens(Fault::Switchover(host));
         story.wait(ms(1_500));
