@@ -207,11 +207,20 @@ fn continues_past(side: &Lineage, replica: &RedisFacts) -> bool {
     file_reaches(side, replica).is_some_and(|reaches| (0..=reaches).contains(&replica.offset))
 }
 
-/// This replica was in step as far as anybody knows, and nobody vouches for it: it may have received what
-/// `side` has lost of its file with its power.
-fn may_go_past(replica: &Lineage, side: &Lineage) -> bool {
-    let unsure = !replica.vouched && !replica.missed_writes && replica.restored.is_none();
-    unsure && file_reaches(side, &replica.facts).is_some_and(|at| replica.facts.offset > at)
+/// Nobody vouches for `other`, but it may hold what `side` has lost of its file with its power: as a
+/// replica that was in step as far as anybody knows, or promoted from the same history and used since.
+fn may_go_past(other: &Lineage, side: &Lineage) -> bool {
+    let Some(restored) = side.restored.filter(|_| other.restored.is_none()) else {
+        return false;
+    };
+    let vouched_since = other.vouched && other.generation >= side.generation;
+    let past = file_reaches(side, &other.facts).is_some_and(|at| other.facts.offset > at);
+    let promoted = known(&restored.replid)
+        && other.facts.replid2 == restored.replid
+        && other.facts.primary
+        && !other.facts.unused
+        && other.generation <= side.generation;
+    (past && !vouched_since && !other.missed_writes) || promoted
 }
 
 /// The offset of the first byte of `mine`'s stream that `peer` is not known to hold, by `mine`'s

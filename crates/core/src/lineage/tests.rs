@@ -213,3 +213,82 @@ fn comparison_is_antisymmetric() {
         }
     }
 }
+
+/// Restarted from the append-only file of a process of history 1.
+fn from_aof(at_least: i64, served: bool, generation: u64) -> Lineage {
+    Lineage {
+        served,
+        restored: Some(Restored { replid: [1; 20], at_least }),
+        // Each process has an id of its own.
+        ..restarted(history(if served { 9 } else { 8 }, 0, -1, 0, generation))
+    }
+}
+
+#[test]
+fn an_append_only_file_continues_what_the_daemon_remembers() {
+    let follows = |offset, generation| {
+        let mut replica = history(1, 0, -1, offset, generation);
+        replica.vouched = false;
+        replica
+    };
+    let missed = |lineage| Lineage { missed_writes: true, ..lineage };
+    let primary = |mut lineage: Lineage| {
+        lineage.facts.primary = true;
+        lineage
+    };
+    let newer = Superseded { own_tail_bytes: None };
+    let whole = from_aof(i64::MAX, true, 5);
+    let served = from_aof(1000, true, 5);
+    for (name, mine, peer, expected) in [
+        (
+            "two that lost their power: the one that served",
+            served.clone(),
+            from_aof(990, false, 5),
+            Supersedes,
+        ),
+        ("seen from the other", from_aof(990, false, 5), served.clone(), newer),
+        ("the later generation", from_aof(0, false, 6), served.clone(), Supersedes),
+        (
+            "a file that tells nothing",
+            served.clone(),
+            restarted(history(3, 0, -1, 50, 5)),
+            Supersedes,
+        ),
+        ("a replica that did not restart", served.clone(), history(1, 0, -1, 1001, 5), newer),
+        (
+            "the same, behind a file that is whole",
+            whole.clone(),
+            history(1, 0, -1, 1001, 5),
+            Supersedes,
+        ),
+        (
+            "a replica that nobody vouches for, and that may have more",
+            served.clone(),
+            follows(1001, 4),
+            Unrelated,
+        ),
+        ("the same, not beyond the file", served.clone(), follows(1000, 4), Supersedes),
+        ("the same, whose link was down", served.clone(), missed(follows(1001, 4)), Supersedes),
+        (
+            "vouched for an earlier generation only",
+            served.clone(),
+            history(1, 0, -1, 1001, 4),
+            Unrelated,
+        ),
+        (
+            "promoted from it and used, whatever it remembers",
+            served.clone(),
+            primary(history(2, 1, 900, 950, 4)),
+            Unrelated,
+        ),
+        ("promoted from it since", served.clone(), primary(history(2, 1, 900, 950, 6)), newer),
+        (
+            "data of another past, at an earlier generation",
+            whole,
+            restarted(history(4, 0, -1, 99, 4)),
+            Supersedes,
+        ),
+    ] {
+        assert_eq!(compare(&mine, &peer), expected, "{name}");
+    }
+}

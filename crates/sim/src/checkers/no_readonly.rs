@@ -1,13 +1,19 @@
 //! A client never meets a read-only Redis at the address.
 //!
 //! Where faults overlap this is not promised of a machine that left while its kernel refused to shut
-//! the address, or has not done it yet.
+//! the address; nor of a Redis that redis.conf makes a replica, when it is restarted behind an address that
+//! no daemon can shut at that moment.
 
+use super::ledger::guarded;
 use super::{Checker, Fact, Kind};
-use crate::host::PerHost;
+use crate::host::{HostId, PerHost};
 use crate::redis::Answer;
 use crate::world::World;
 use keepair_core::input::Done;
+
+fn starts_unguarded(world: &World, host: HostId) -> bool {
+    world.hosts[host].redis.conf_replicaof && !guarded(world, host)
+}
 
 /// The checker.
 #[derive(Debug, Default)]
@@ -33,7 +39,7 @@ impl Checker for NoReadonly {
             }
             Fact::ClientHeard { host, write, answer: Answer::ReadOnly }
                 if !(world.overlapping()
-                    && (self.refused[*host] || world.hosts[*host].daemon.waits_for_kernel())) =>
+                    && (self.refused[*host] || starts_unguarded(world, *host))) =>
             {
                 Err(format!("{host} answered write {write} with -READONLY"))
             }
