@@ -10,7 +10,7 @@ use crate::fault::Fault;
 use crate::host::{HostId, PerHost};
 use crate::kernel::Netlink;
 use crate::network::Traffic;
-use crate::redis::{Answer, Persistence, Process, Version, WriteId};
+use crate::redis::{Answer, Boot, Persistence, Process, Version, WriteId};
 use crate::world::World;
 use crate::writes::Writes;
 use keepair_core::event::Event;
@@ -102,12 +102,30 @@ impl Ledger {
             }
             _ => {}
         }
-        // All copies may have been destroyed.
-        if world.overlapping() && matches!(fact, Fact::RedisEnds { .. } | Fact::Redis { .. }) {
-            let mut left = self.due.clone();
-            HostId::BOTH.into_iter().for_each(|host| left.remove(&copies(world, host)));
-            self.excused.add(&left);
+        if world.overlapping() {
+            self.destroyed(world, fact);
         }
+    }
+
+    /// The last copy of a write is destroyed by a fault, which nobody could have helped. What a
+    /// resynchronisation overwrites is not: a daemon let it.
+    fn destroyed(&mut self, world: &World, fact: &Fact<'_>) {
+        let (host, keeps_file) = match fact {
+            Fact::RedisEnds { host } | Fact::Fault(Fault::PowerOff(host)) => (*host, true),
+            Fact::Fault(Fault::StartRedis(host, Boot::Empty)) => (*host, false),
+            _ => return,
+        };
+        let redis = &world.hosts[host].redis;
+        if !keeps_file && redis.process != Process::Absent {
+            return;
+        }
+        let mut gone = if keeps_file { redis.holds() } else { Writes::default() };
+        if let Some(file) = redis.files.kept() {
+            if keeps_file { gone.remove(&file.data) } else { gone.add(&file.data) }
+        }
+        gone.extend(world.network.streams.held_by(host));
+        gone.remove(&copies(world, host.peer()));
+        self.excused.add(&gone);
     }
 
     /// It was acknowledged, or belongs to the past that nobody saw.
