@@ -1,9 +1,10 @@
 # `make demo` shows a failover of a real Redis pair, `make test` passes the tests. Both install what
 # they need: Debian's packages below, and the pinned Rust toolchain's own crates.
 .DELETE_ON_ERROR:
-.PHONY: demo test bench bench-ties check coverage deny fmt fuzz interop mutants setup release sim
+.PHONY: demo test bench bench-ties check coverage deny fmt fuzz inner-demo inner-test interop mutants setup release sim
 
-PACKAGES := etcd-client etcd-server frr gcc iproute2 keepalived libc6-dev nftables openssl redis-server tshark util-linux
+PACKAGES := etcd-client etcd-server frr gcc git iproute2 iputils-ping keepalived libc6-dev make netbase nftables openssl \
+            procps redis-server tcpdump tshark util-linux
 CARGO    ?= cargo
 # For `make fuzz`: how long for each target, and which.
 FUZZ_SECONDS ?= 600
@@ -11,10 +12,14 @@ TARGET       ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 FUZZ_FLAGS   := -max_len=8192 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1
 SUDO     := $(if $(filter 0,$(shell id -u)),,sudo)
 
-demo: setup release
+# With nothing in the PATH but what PACKAGES bring: what one machine happens to have hides no missing package.
+demo test: setup
+	.ci/path '$(PACKAGES)' $(MAKE) --no-print-directory inner-$@
+
+inner-demo: release
 	target/release/keepair-lab demo
 
-test: setup check
+inner-test: check
 	$(CARGO) build --workspace --locked
 	$(CARGO) build --release --locked -p keepair -p keepair-lab -p keepair-sim
 	$(CARGO) test --workspace --locked --no-fail-fast
