@@ -1,11 +1,13 @@
 # `make demo` shows a failover of a real Redis pair, `make test` passes the tests. Both install what
 # they need: Debian's packages below, and the pinned Rust toolchain's own crates.
 .DELETE_ON_ERROR:
-.PHONY: demo test bench bench-ties check coverage deny fmt fuzz inner-demo inner-test interop mutants setup release sim
+.PHONY: demo test bench bench-ties check coverage deny fmt fuzz inner-demo inner-test interop mutants setup release sim test-long
 
 PACKAGES := etcd-client etcd-server frr gcc git iproute2 iputils-ping keepalived libc6-dev make netbase nftables openssl \
             procps redis-server tcpdump tshark util-linux
 CARGO    ?= cargo
+# The faults of the lab that are about a Redis that was restarted.
+RESTARTS := restart-older-file restart-last-machine restart-source-of-resync power-both new-machine-filtered
 # For `make fuzz`: how long for each target, and which.
 FUZZ_SECONDS ?= 600
 TARGET       ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
@@ -59,8 +61,19 @@ deny:
 fmt:
 	$(CARGO) fmt --all
 
+# The seeds of `make test`, and as many as FRESH that nobody has run before.
+FRESH ?= 5000
 sim: release
 	target/release/keepair-sim --seeds 0..20000
+	target/release/keepair-sim --fresh $(FRESH)
+
+# What CI has no time for: seeds that nobody has run before, every planted mistake, the restarts once
+# more on real machines. An hour and a half on two cores.
+test-long: FRESH := 100000
+test-long: sim
+	target/release/keepair-lab test $(foreach fault,$(RESTARTS),--fault $(fault))
+	target/release/keepair-lab test $(foreach fault,$(RESTARTS),--fault $(fault)) --tie-breaker witness
+	mutants/run
 
 # Plants every mistake of mutants/ and lets the simulator look for it; prints a table.
 mutants: setup

@@ -7,7 +7,7 @@ mod output;
 use clap::{Parser, ValueEnum};
 use keepair_sim::swarm::{Draw, Style};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Runs the pair in a virtual world.
 #[derive(Parser)]
@@ -18,6 +18,9 @@ struct Arguments {
     /// Run the seeds from A up to, not including, B, each twice, and print a summary.
     #[arg(long, value_name = "A..B", conflicts_with = "seed")]
     seeds: Option<String>,
+    /// The same with so many seeds that nobody has run before: the clock says which.
+    #[arg(long, value_name = "COUNT", conflicts_with_all = ["seed", "seeds"])]
+    fresh: Option<u64>,
     /// Tell a directed scenario; `list` names them.
     #[arg(long, conflicts_with_all = ["seed", "seeds"])]
     scenario: Option<String>,
@@ -48,7 +51,8 @@ fn main() -> ExitCode {
     if arguments.courses {
         return output::courses();
     }
-    match (arguments.seed, arguments.seeds, arguments.scenario) {
+    let seeds = arguments.seeds.or_else(|| arguments.fresh.map(fresh));
+    match (arguments.seed, seeds, arguments.scenario) {
         (Some(seed), _, _) => output::one_seed(seed, draw),
         (_, Some(range), _) => {
             let began = Instant::now();
@@ -57,4 +61,15 @@ fn main() -> ExitCode {
         (_, _, Some(name)) => output::scenario(&name),
         _ => output::one_seed(1, draw),
     }
+}
+
+/// A range of seeds behind all that were drawn at an earlier second. It is printed, so that a find can
+/// be run again.
+fn fresh(count: u64) -> String {
+    const PER_SECOND: u64 = 1_000_000;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let first = now.as_secs() * PER_SECOND;
+    let range = format!("{first}..{}", first + count.min(PER_SECOND));
+    output::fresh(&range);
+    range
 }

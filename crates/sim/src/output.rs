@@ -35,6 +35,11 @@ pub(crate) fn one_seed(seed: u64, draw: Draw) -> ExitCode {
     verdict(&world, same)
 }
 
+/// Which seeds are about to be run.
+pub(crate) fn fresh(range: &str) {
+    show!("seeds that nobody has run before: {range}");
+}
+
 /// A summary of many.
 pub(crate) fn many_seeds(range: &str, draw: Draw, elapsed: &dyn Fn() -> Duration) -> ExitCode {
     let parsed = range

@@ -120,6 +120,7 @@ pub const ALL: &[(&str, Script)] = &[
     ("seed-1015522", seeds::seed_1015522),
     ("seed-1009704", seeds::seed_1009704),
     ("seed-1019248", seeds::seed_1019248),
+    ("seed-1029036", seeds::seed_1029036),
     ("third-partition", third::partition),
     ("third-cut-off", third::cut_off),
     ("third-away-and-power", third::away_and_power),

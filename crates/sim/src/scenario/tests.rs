@@ -51,6 +51,7 @@ stories! {
     seed_1015522 "seed-1015522"
     seed_1009704 "seed-1009704"
     seed_1019248 "seed-1019248"
+    seed_1029036 "seed-1029036"
     cold_start "cold-start"
     adoption "adoption"
     unrelated_data "unrelated-data"

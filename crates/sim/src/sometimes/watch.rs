@@ -166,6 +166,12 @@ impl Watch {
             Event::Dropped(_) => self.note(Situation::StrangerIgnored),
             Event::TimerLate { .. } => self.note(Situation::TimerLate),
             Event::AddressInUse(_) => self.note(Situation::AddressInUse),
+            Event::Problem(text) if text.contains("is UDP") => {
+                self.note(Situation::ReportsFiltered);
+            }
+            Event::Problem(text) if text.contains("`replicaof` in") => {
+                self.note(Situation::StartsAsReplica);
+            }
             Event::Problem(text) if text.contains("protocol 112") => {
                 self.note(Situation::AdvertsFiltered);
             }
@@ -195,6 +201,9 @@ impl Watch {
             Cause::Adopted => Situation::Adopted,
         });
         let peer = &world.hosts[host.peer()];
+        if cause == Cause::Adopted && peer.daemon.state != Daemon::Running {
+            self.note(Situation::RestartServedAlone);
+        }
         let gone = peer.daemon.state != Daemon::Running;
         if gone && peer.lives() && peer.kernel.has_any() && !peer.answers(world.now) {
             self.note(Situation::FenceClosedAlone);
@@ -222,6 +231,12 @@ impl Watch {
     fn state_changed(&mut self, to: State, reason: &str) {
         if reason.starts_with("took up the work") && to == State::Active {
             self.note(Situation::WorkTakenUp);
+        } else if reason.contains("may hold newer data, has not been heard since") {
+            self.note(Situation::RestartWaited);
+        } else if reason.contains("has served since this machine did") {
+            self.note(Situation::SucceededByGone);
+        } else if reason.starts_with("is not in step with") && reason.len() < 24 {
+            self.note(Situation::StreamUnproven);
         } else if reason.contains("may hold newer data") {
             self.note(Situation::WaitsForPeer);
         } else if reason.contains("holds newer data") {
