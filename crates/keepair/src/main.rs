@@ -252,7 +252,8 @@ fn run(
     // Before anything secret is read.
     keepair_linux::realtime::forbid_core_dumps().context("could not forbid core dumps")?;
     let config_id = options.config_id.as_deref();
-    match check::read(file, config_id)? {
+    let read = check::read(file, config_id);
+    match read.map_err(|error| run::refuse(file, run_dir, state_dir, error))? {
         Configuration::Pair(config) => {
             run::run(run::Places { file, config_id, run_dir, state_dir, recording }, &config)
         }

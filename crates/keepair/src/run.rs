@@ -46,6 +46,9 @@ use crate::warnings::Warnings;
 /// kernel's own threads (50).
 const PRIORITY: i32 = 40;
 
+const GATE_STAYS_CLOSED: &str = "the replication gate stays closed: until keepair runs, the other \
+    machine's Redis can't replicate from this one";
+
 /// Reads the configuration of a pair, and shows every mistake in it.
 fn read(file: &Path, config_id: Option<&str>) -> anyhow::Result<Config> {
     match check::read(file, config_id)? {
@@ -78,25 +81,56 @@ pub(crate) fn run(places: Places<'_>, config: &Config) -> anyhow::Result<()> {
     }
     // Before anything that can fail or take its time: when machines boot, the peer's Redis replicates
     // from the local one by itself as soon as that answers, whatever it has loaded.
-    let (fence, me) = shut_gate(config)?;
-    let (_lock, running) = begin(places, config, lock, (fence, me)).map_err(|error| {
-        anyhow!(
-            "{error:#}; the replication gate stays closed: until keepair runs, the other machine's \
-             Redis can't replicate from this one"
-        )
-    })?;
+    let (fence, me) = shut_gate(places, config)?;
+    let (_lock, running) = begin(places, config, lock, (fence, me))
+        .map_err(|error| anyhow!("{error:#}; {GATE_STAYS_CLOSED}"))?;
     running.wait(places, config)
 }
 
 /// Closes the replication gate; the fence, and which node this machine is. While it can't tell which,
 /// the gate is closed to both.
-fn shut_gate(config: &Config) -> anyhow::Result<(Fence, anyhow::Result<usize>)> {
+fn shut_gate(
+    places: Places<'_>,
+    config: &Config,
+) -> anyhow::Result<(Fence, anyhow::Result<usize>)> {
     let me = find_own(config);
     let mut spec = fence_spec(&config.core_config(me.as_ref().copied().unwrap_or(0)));
     if me.is_err() {
         spec.gated = config.members.iter().map(|member| member.address).collect();
     }
-    Ok((Fence::install_with_gate_closed(spec).map_err(lacking)?, me))
+    let fence = Fence::install_with_gate_closed(spec.clone()).map_err(lacking)?;
+    // The state directory has a warning of its own.
+    let _ = store::keep_gate(places.state_dir, places.file, &spec);
+    Ok((fence, me))
+}
+
+/// The configuration can't be read, and `error` says why: the gate that was kept for it is shut.
+pub(crate) fn refuse(
+    file: &Path,
+    run_dir: &Path,
+    state_dir: &Path,
+    error: anyhow::Error,
+) -> anyhow::Error {
+    let kept = store::kept_gates(state_dir, file);
+    if kept.is_empty() {
+        return error;
+    }
+    let lock = store::lock(run_dir);
+    // The gate of a pair that runs is that keepair's.
+    if lock.is_err_and(|error| error.is::<store::AnotherRuns>()) {
+        return error;
+    }
+    let mut shut = true;
+    for spec in kept {
+        if let Err(failed) = Fence::install_with_gate_closed(spec) {
+            shut = false;
+            eprintln!("keepair: {:#}", lacking(failed));
+        }
+    }
+    if !shut {
+        return error;
+    }
+    anyhow!("{error:#}\n{GATE_STAYS_CLOSED}")
 }
 
 fn find_own(config: &Config) -> anyhow::Result<usize> {

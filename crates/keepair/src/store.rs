@@ -4,6 +4,7 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
+use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
@@ -11,6 +12,7 @@ use std::sync::mpsc::Receiver;
 use anyhow::{Context, bail};
 use keepair_core::config::Generation;
 use keepair_core::input::{AofMark, Persisted};
+use keepair_linux::fence::FenceSpec;
 use keepair_linux::reactor::{Mailbox, Request};
 use rustix::fs::FlockOperation;
 use serde_json::{Value, json};
@@ -58,6 +60,51 @@ pub(crate) fn lock(run_dir: &Path) -> anyhow::Result<Lock> {
         Err(error) => return Err(error).with_context(|| format!("lock {}", path.display())),
     }
     Ok(Lock { _file: file })
+}
+
+/// The gate that was shut last for the pair of this configuration file.
+fn gate_path(state_dir: &Path, vrid: u8) -> PathBuf {
+    state_dir.join(format!("gate-{vrid}.json"))
+}
+
+/// Keeps what the gate keeps out, for a start that can't read its configuration. `config`: the file.
+pub(crate) fn keep_gate(state_dir: &Path, config: &Path, spec: &FenceSpec) -> anyhow::Result<()> {
+    let text = json!({
+        "config": config, "vrid": spec.vrid, "vips": spec.vips, "redis_port": spec.redis_port,
+        "gated": spec.gated,
+    })
+    .to_string();
+    let path = gate_path(state_dir, spec.vrid);
+    if fs::read_to_string(&path).is_ok_and(|kept| kept == text) {
+        return Ok(());
+    }
+    fs::create_dir_all(state_dir)?;
+    replace(&path, &text)
+}
+
+/// The gates that were kept for this configuration file: those of more than one, if its `vrid` was
+/// changed.
+pub(crate) fn kept_gates(state_dir: &Path, config: &Path) -> Vec<FenceSpec> {
+    let files = fs::read_dir(state_dir).into_iter().flatten().flatten();
+    let is_gate = |name: &str| name.starts_with("gate-") && name.ends_with(".json");
+    files
+        .filter(|file| file.file_name().to_str().is_some_and(is_gate))
+        .filter_map(|file| parse_gate(&fs::read_to_string(file.path()).ok()?, config))
+        .collect()
+}
+
+fn parse_gate(text: &str, config: &Path) -> Option<FenceSpec> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    let addresses = |key: &str| -> Option<Vec<IpAddr>> {
+        value[key].as_array()?.iter().map(|ip| ip.as_str()?.parse().ok()).collect()
+    };
+    let ours = value["config"].as_str().is_some_and(|file| Path::new(file) == config);
+    ours.then_some(FenceSpec {
+        vrid: value["vrid"].as_u64()?.try_into().ok()?,
+        vips: addresses("vips")?,
+        redis_port: value["redis_port"].as_u64()?.try_into().ok()?,
+        gated: addresses("gated")?,
+    })
 }
 
 /// The state directory: the generation and the daemon's number, each in a small file that is replaced

@@ -155,7 +155,7 @@ fn alone_it_waits_for_the_other_until_it_is_told_to_serve() {
     assert!(scene.is_served(VIP));
     // Written behind the claim, which no disk may delay.
     wait_for("the generation on the disk", || {
-        files(&machine.dir.path("state")) == ["generation-51.json", "instance-51"]
+        files(&machine.dir.path("state")) == ["gate-51.json", "generation-51.json", "instance-51"]
     });
     let out = machine.command(&["status"]);
     says(
@@ -181,7 +181,10 @@ fn alone_it_waits_for_the_other_until_it_is_told_to_serve() {
     assert_eq!(daemon.ended_within(Duration::from_secs(2)).code(), Some(0), "{}", machine.log());
     machine.network.assert_untouched();
     assert_eq!(files(&machine.dir.path("run")), ["lock"]);
-    assert_eq!(files(&machine.dir.path("state")), ["generation-51.json", "instance-51"]);
+    assert_eq!(
+        files(&machine.dir.path("state")),
+        ["gate-51.json", "generation-51.json", "instance-51"]
+    );
 }
 
 #[test]
@@ -213,7 +216,7 @@ fn a_witness_stands_by_a_machine_that_is_alone_and_without_one_it_leaves() {
         )
     });
     let _redis = machine.start_redis();
-    let daemon = machine.start();
+    let daemon = machine.start_alone();
     machine.wait_state("TakingOver", "witness 10.9.0.3:6379: connection refused");
     scene.never_has_vip_for(Duration::from_millis(500));
 

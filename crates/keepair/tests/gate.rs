@@ -57,6 +57,27 @@ fn the_peer_replicated_from_a_machine_whose_keepair_did_not_start() {
 }
 
 #[test]
+fn the_peer_replicated_from_a_machine_whose_configuration_was_spoilt() {
+    for (what, text) in [("a word too many", Some("[pair]\nmember = 1\n")), ("no file", None)] {
+        let (machine, there, _redis) = scene();
+        let daemon = machine.start();
+        machine.wait_answer();
+        drop(daemon);
+        // Booted.
+        machine.network.sh("nft flush ruleset");
+        assert_eq!(replicates(&there), Ok(()), "before keepair is started");
+        let file = machine.dir.path("keepair.toml");
+        match text {
+            Some(text) => std::fs::write(file, text).unwrap(),
+            None => std::fs::remove_file(file).unwrap(),
+        }
+        let said = machine.refused(machine.daemon_command());
+        says(&said, &["keepair.toml", "replication gate stays closed"]);
+        assert_eq!(replicates(&there), RESET, "{what}");
+    }
+}
+
+#[test]
 fn the_peer_replicated_from_a_machine_whose_address_came_late() {
     let (machine, there, _redis) = scene();
     machine.network.sh("ip addr flush dev eth0");

@@ -234,7 +234,7 @@ impl Machine {
     /// Waits until the daemon asks for the word to begin alone, and gives it.
     #[track_caller]
     pub(crate) fn begin_alone(&self) {
-        self.wait_state("Unfit", "to begin without it: keepair solo");
+        self.wait_state("Unfit", "begin without it: keepair solo");
         let out = self.command(&["solo", "--yes"]);
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     }
