@@ -134,6 +134,11 @@ impl Network {
         HostId::BOTH.into_iter().any(deaf)
     }
 
+    /// A cable was out, and who holds the address sent its adverts all the same.
+    pub(crate) fn outage_unnoticed(&mut self, now: Time) {
+        self.parted_until = Some(now);
+    }
+
     /// From now on.
     pub fn change_weather(&mut self, now: Time, weather: Weather) {
         if self.bad() {

@@ -116,7 +116,7 @@ impl Ledger {
             _ => return,
         };
         let redis = &world.hosts[host].redis;
-        if !keeps_file && redis.process != Process::Absent {
+        if !keeps_file && !matches!(redis.process, Process::Absent | Process::Exiting) {
             return;
         }
         let mut gone = if keeps_file { redis.holds() } else { Writes::default() };

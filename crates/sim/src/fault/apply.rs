@@ -13,6 +13,7 @@ use crate::world::{Event, World};
 use keepair_core::Input;
 use keepair_core::config::{Priority, Vip};
 use keepair_core::input::Operator;
+use keepair_wire::peer::State as Phase;
 use std::time::Duration;
 
 /// A trap that has not struck by then is forgotten, lest it meet the next fault.
@@ -144,6 +145,10 @@ impl World {
     fn change_carrier(&mut self, host: HostId, up: bool) {
         if self.hosts[host].kernel.carrier != up {
             self.hosts[host].kernel.carrier = up;
+            // The kernel kept its daemon waiting for the whole outage.
+            if up && self.hosts[host].daemon.phase() == Some(Phase::Active) {
+                self.network.outage_unnoticed(self.now);
+            }
             // Notices keep their order.
             let at = self.now + Duration::from_micros(self.rng.between(50, 2_000));
             let at = at.max(self.hosts[host].noticed_after + Duration::from_micros(1));
