@@ -3,7 +3,7 @@
 .DELETE_ON_ERROR:
 .PHONY: demo test bench bench-ties check coverage deny fmt fuzz inner-demo inner-test interop mutants setup release sim test-long
 
-PACKAGES := etcd-client etcd-server frr gcc git iproute2 iputils-ping keepalived libc6-dev make netbase nftables openssl \
+PACKAGES := etcd-client etcd-server frr gcc git iproute2 iputils-ping keepalived libc6-dev make mount netbase nftables openssl \
             procps redis-server tcpdump tshark util-linux
 CARGO    ?= cargo
 # The faults of the lab that are about a Redis that was restarted.

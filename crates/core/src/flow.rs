@@ -58,12 +58,12 @@ impl Flow {
     }
 
     /// The primary says how far this replica has acknowledged its stream. That may be the connection
-    /// before, unless the link has been up for longer than INFO is old, `info_age`.
+    /// before, unless the link has been up for longer than INFO is old, `info_age`. The offset of the
+    /// snapshot itself is no proof: a replica acknowledges it at the end of its load, and a primary that
+    /// has not reaped the child of the save by then takes note and starts nothing (7.0.15).
     pub fn acknowledged(&mut self, now: Time, info_age: Duration, facts: &RedisFacts, upto: i64) {
         match self.0 {
-            Step::Up { since, replid, offset }
-                if upto > 0 && upto >= offset && now.since(since) > info_age =>
-            {
+            Step::Up { since, replid, offset } if upto > offset && now.since(since) > info_age => {
                 self.0 = Step::Flows { since: now, replid };
             }
             Step::Up { .. } if upto == 0 => self.begin(now, facts),

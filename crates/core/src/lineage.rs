@@ -164,10 +164,8 @@ fn compare_histories(mine: &Lineage, peer: &Lineage) -> Relation {
     // another question.
     let known = |side: &Lineage| (side.generation, standing(side));
     match known(mine).cmp(&known(peer)) {
-        Ordering::Greater if standing(mine) > Standing::Unknown => Relation::Supersedes,
-        Ordering::Less if standing(peer) > Standing::Unknown => {
-            Relation::Superseded { own_tail_bytes: None }
-        }
+        Ordering::Greater if stands_above(mine, peer) => Relation::Supersedes,
+        Ordering::Less if stands_above(peer, mine) => Relation::Superseded { own_tail_bytes: None },
         _ => Relation::Unrelated,
     }
 }
@@ -191,6 +189,16 @@ fn standing(side: &Lineage) -> Standing {
         (false, Some(_), true) => Standing::RestoredPrimary,
         (false, Some(_), false) => Standing::RestoredReplica,
         (false, None, _) => Standing::Unknown,
+    }
+}
+
+/// `side` is known to hold its generation's data. A replica's file may lack what was served of the same
+/// generation, and may still be read, elsewhere.
+fn stands_above(side: &Lineage, other: &Lineage) -> bool {
+    match standing(side) {
+        Standing::Unknown => false,
+        Standing::RestoredReplica => side.generation > other.generation || !other.served,
+        Standing::RestoredPrimary | Standing::Vouched => true,
     }
 }
 

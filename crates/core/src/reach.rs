@@ -4,18 +4,23 @@
 //! RDB file tells its history and offset (Redis 7.0 and later). An append-only file tells neither, but
 //! its length does, to whoever remembers it: Redis writes a command there before it sends it to a
 //! replica, but for those that wait for an `fsync` under way. The other Redis holds everything while
-//! it is attached, and no more than what the stream held when INFO showed it attached for the last time.
+//! it is attached. Hanging, it may receive for as long as its connection stands what the kernels hold;
+//! once INFO shows it no longer, no more than what the stream held then.
 //!
 //! Not here: comparing two machines that answer ([`crate::lineage`]), and what follows from it.
 
 use crate::input::AofMark;
+use crate::time::Time;
 use alloc::vec::Vec;
 use core::net::IpAddr;
+use core::time::Duration;
 use keepair_wire::info::{Info, LinkStatus, ReplId, ReplicaInfo, ReplicaState, RunId};
 use keepair_wire::peer::{RedisFacts, Restored};
 
-/// A replica acknowledges each second. One that has not for more seconds than this receives nothing.
+/// A replica acknowledges each second. One that has not for more seconds than this hangs, or is gone.
 const SILENT_AFTER_S: i64 = 3;
+/// `appendfsync everysec`: what was in the file so long ago is on the disk.
+const ON_DISK_AFTER: Duration = Duration::from_secs(2);
 
 /// What is remembered of the last Redis process that held the generation's data.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +30,8 @@ pub struct Reach {
     loaded: Option<Loaded>,
     /// What is kept over a restart of the daemon.
     mark: Option<AofMark>,
+    /// The next one, since when it was in the file.
+    next_mark: Option<(Time, AofMark)>,
     /// INFO names the other machine's replica by that machine's address: there is no translation.
     by_address: bool,
 }
@@ -35,9 +42,10 @@ pub struct Reach {
 struct Held {
     run_id: RunId,
     replid: [u8; 20],
-    /// Of its last byte, when it was seen.
+    /// Of its last byte that was in its file as well, when it was seen.
     offset: i64,
-    /// This daemon saw it to its end: what it wrote later it wrote to its file as well.
+    /// This daemon saw it to its end: what it wrote later it wrote to its file as well, unless the disk
+    /// was so slow that Redis postponed that (`flushAppendOnlyFile`).
     to_its_end: bool,
     /// Of the append-only file, if it is on.
     aof_bytes: Option<i64>,
@@ -51,6 +59,8 @@ struct Held {
 enum Other {
     /// To its end.
     Anywhere,
+    /// The same, by what the kernels hold for it: it has been silent for long, and its connection stands.
+    Silent,
     /// Not beyond this offset, at which the append-only file had so many bytes.
     UpTo { offset: i64, aof_bytes: Option<i64> },
 }
@@ -81,32 +91,61 @@ impl Reach {
     }
 
     /// INFO of the process that holds the generation's data.
-    pub fn holds(&mut self, info: &Info, facts: &RedisFacts, peer: IpAddr) {
+    pub fn holds(&mut self, now: Time, info: &Info, facts: &RedisFacts, peer: IpAddr) {
         let Some(run_id) = info.run_id.filter(|_| !facts.syncing) else {
             return;
         };
         let aof_bytes = aof_bytes(info);
+        let postponed = info.aof_pending_bio_fsync > Some(0) && info.aof_buffer_length > Some(0);
         self.by_address |= !of_peer(info, peer).is_empty();
         let before = self.held.filter(|held| held.run_id == run_id && held.replid == facts.replid);
+        let in_file = aof_bytes.filter(|_| !postponed);
         let other = match before.map(|held| held.other) {
             _ if !facts.primary || self.attached(info, peer) => Other::Anywhere,
+            _ if !self.candidates(info, peer).is_empty() => Other::Silent,
             Some(Other::UpTo { offset, aof_bytes: mark }) => Other::UpTo {
                 offset,
                 // A rewritten file is shorter, and holds everything.
-                aof_bytes: mark.map_or(aof_bytes, |mark| aof_bytes.map(|now| now.min(mark))),
+                aof_bytes: mark.map_or(in_file, |mark| aof_bytes.map(|now| now.min(mark))),
             },
-            Some(Other::Anywhere) | None => Other::UpTo { offset: facts.offset, aof_bytes },
+            Some(Other::Anywhere | Other::Silent) | None => {
+                Other::UpTo { offset: facts.offset, aof_bytes: in_file }
+            }
         };
-        let (replid, offset, empty) = (facts.replid, facts.offset, facts.empty);
-        let held = Held { run_id, replid, offset, to_its_end: true, aof_bytes, empty, other };
-        self.held = Some(held);
-        // Seldom enough for a disk: when the file was rewritten, or is twice as long.
-        let now = aof_bytes.map(|bytes| AofMark { replid: ReplId(replid), offset, bytes });
-        let serves = |mark: &AofMark| {
-            let bytes = aof_bytes.unwrap_or(-1);
-            mark.replid.0 == replid && (mark.bytes..mark.bytes.saturating_mul(2)).contains(&bytes)
+        let (replid, empty) = (facts.replid, facts.empty);
+        let offset = match before {
+            Some(before) if postponed => before.offset,
+            None if postponed => -1,
+            _ => facts.offset,
         };
-        self.mark = self.mark.filter(serves).or(now);
+        let to_its_end = !postponed;
+        self.held = Some(Held { run_id, replid, offset, to_its_end, aof_bytes, empty, other });
+        self.keep_mark(now, in_file.map(|bytes| AofMark { replid: ReplId(replid), offset, bytes }));
+    }
+
+    /// Seldom enough for a disk: when the file was rewritten, or is twice as long. `seen`: how long it is
+    /// now, if that holds everything.
+    fn keep_mark(&mut self, now: Time, seen: Option<AofMark>) {
+        let serves = |mark: &AofMark, seen: &AofMark| {
+            let twice = mark.bytes.saturating_mul(2);
+            mark.replid == seen.replid && (mark.bytes..twice).contains(&seen.bytes)
+        };
+        let Some(seen) = seen else { return };
+        if self.mark.is_some_and(|mark| serves(&mark, &seen)) {
+            self.next_mark = None;
+            return;
+        }
+        match self
+            .next_mark
+            .filter(|(_, next)| next.replid == seen.replid && next.bytes <= seen.bytes)
+        {
+            Some((since, next)) if now.since(since) > ON_DISK_AFTER => {
+                self.mark = Some(next);
+                self.next_mark = None;
+            }
+            Some(_) => {}
+            None => self.next_mark = Some((now, seen)),
+        }
     }
 
     /// INFO of whatever process there is.
@@ -141,12 +180,15 @@ impl Reach {
         let Some(held) = self.restarted(info, facts) else {
             return false;
         };
-        let Other::UpTo { offset, aof_bytes } = held.other else {
-            return false;
+        let whole = |mark| at_least(info, mark) && (held.empty || !facts.empty);
+        let (offset, aof_bytes) = match held.other {
+            Other::Anywhere => return false,
+            Other::Silent => return held.to_its_end && whole(held.aof_bytes),
+            Other::UpTo { offset, aof_bytes } => (offset, aof_bytes),
         };
         let by_rdb = (facts.replid2 == held.replid && facts.second_offset > offset)
             || (facts.replid == held.replid && facts.offset >= offset);
-        by_rdb || (at_least(info, aof_bytes) && (held.empty || !facts.empty))
+        by_rdb || whole(aof_bytes)
     }
 
     /// The process before, if this one still holds what it has loaded from the disk.

@@ -49,6 +49,8 @@ fn render(info: &Info) -> String {
         rdb_bgsave_in_progress,
         aof_enabled,
         aof_current_size,
+        aof_buffer_length,
+        aof_pending_bio_fsync,
         role,
         master_host,
         master_port,
@@ -98,6 +100,8 @@ fn render(info: &Info) -> String {
     line("rdb_bgsave_in_progress", shown(&flag(*rdb_bgsave_in_progress)));
     line("aof_enabled", shown(&flag(*aof_enabled)));
     line("aof_current_size", shown(aof_current_size));
+    line("aof_buffer_length", shown(aof_buffer_length));
+    line("aof_pending_bio_fsync", shown(aof_pending_bio_fsync));
     line("role", shown(&role.map(role_word)));
     line("master_host", shown(master_host));
     line("master_port", shown(master_port));

@@ -69,6 +69,8 @@ fn full_info() -> Info {
         rdb_bgsave_in_progress: Some(false),
         aof_enabled: Some(true),
         aof_current_size: Some(i64::MAX),
+        aof_buffer_length: Some(i64::MAX),
+        aof_pending_bio_fsync: Some(1),
         role: Some(Role::Replica),
         master_host: Some("a \"name\"\\\u{1}\n".to_owned()),
         master_port: Some(u16::MAX),

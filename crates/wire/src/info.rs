@@ -55,6 +55,10 @@ pub struct Info {
     /// Bytes of the append-only file, base and increments together; absent while it is off. A
     /// server that has just started says how much it has loaded.
     pub aof_current_size: Option<i64>,
+    /// Bytes of commands that are not in the append-only file yet.
+    pub aof_buffer_length: Option<i64>,
+    /// How many `fsync`s are under way or wait.
+    pub aof_pending_bio_fsync: Option<i64>,
 
     // # Replication
     /// Primary or replica.
@@ -227,6 +231,8 @@ impl Info {
             "rdb_bgsave_in_progress" => word(&mut self.rdb_bgsave_in_progress, value, flag),
             "aof_enabled" => word(&mut self.aof_enabled, value, flag),
             "aof_current_size" => number(&mut self.aof_current_size, value),
+            "aof_buffer_length" => number(&mut self.aof_buffer_length, value),
+            "aof_pending_bio_fsync" => number(&mut self.aof_pending_bio_fsync, value),
 
             "role" => word(&mut self.role, value, role),
             "master_host" => text(&mut self.master_host, value),

@@ -33,7 +33,8 @@ fn the_primarys_word_counts_when_it_is_younger_than_the_link() {
         (100, 500, false), // may be of the connection before
         (201, 0, false),   // attached, and nothing acknowledged yet
         (201, 499, false), // of an earlier connection
-        (201, 500, true),
+        (201, 500, false), // the end of the load: it has started no stream
+        (201, 501, true),
         (900, 700, true),
     ] {
         let mut flow = Flow::default();

@@ -166,13 +166,13 @@ impl Node {
     }
 
     /// What a later process will have to be measured by.
-    pub(super) fn watch_reach(&mut self) {
+    pub(super) fn watch_reach(&mut self, now: Time) {
         if !self.vouched() {
             return;
         }
         let facts = self.own_facts();
         if let Some(info) = &self.monitor.info {
-            self.reach.holds(info, &facts, self.config.peer().address);
+            self.reach.holds(now, info, &facts, self.config.peer().address);
         }
     }
 

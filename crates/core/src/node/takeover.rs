@@ -122,9 +122,11 @@ impl Node {
         if let Some(told_at) = told_at.filter(|_| self.peer.report.as_ref().is_some_and(says_so)) {
             self.timers.active_down_at = Some(told_at + down);
             // The last report of a machine that died may be some milliseconds younger than its last
-            // advert, and one advert may be lost.
-            let adverts_missing =
-                self.peer.advert_at.is_none_or(|at| told_at.since(at) > interval * 2);
+            // advert, and one advert may be lost. Before it is Active it sends none.
+            let missing = self.peer.advert_at.is_none_or(|at| told_at.since(at) > interval * 2);
+            let advertises =
+                self.peer.report.as_ref().is_some_and(|report| report.state == State::Active);
+            let adverts_missing = missing && advertises;
             self.filter_told |= adverts_missing;
             return;
         }
@@ -406,7 +408,7 @@ impl Node {
 
     /// This machine's data is the pair's from now on. Not sooner: a promotion that is never used
     /// must not make its data look newer than what is served meanwhile.
-    fn begin_generation(&mut self, out: &mut Actions) {
+    fn begin_generation(&mut self, now: Time, out: &mut Actions) {
         let run_id = self.monitor.info.as_ref().and_then(|info| info.run_id);
         let taken_as_it_was =
             self.timeline.as_ref().is_some_and(|timeline| timeline.cause == Cause::Adopted);
@@ -418,7 +420,7 @@ impl Node {
             out.push(Action::Tell(Event::GenerationChanged(self.generation)));
         }
         self.held_run_id = run_id;
-        self.watch_reach();
+        self.watch_reach(now);
         self.report_dirty = true;
     }
 
@@ -571,7 +573,7 @@ impl Node {
     fn become_active(&mut self, now: Time, out: &mut Actions) {
         self.leave = None;
         self.mark(now, Mark::Claim);
-        self.begin_generation(out);
+        self.begin_generation(now, out);
         self.leaving = None;
         self.lingering = false;
         self.left = false;
@@ -579,6 +581,8 @@ impl Node {
         // Nobody knows more of the address than who holds it.
         self.peer_has_spoken = true;
         self.peer.advert_at = None;
+        // From now on none is expected.
+        self.filter_told = false;
         // Of a run that was taken up; any other takeover has opened it before the claim.
         if self.follow.source_closed() {
             self.open_source(out);

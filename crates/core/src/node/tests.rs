@@ -267,7 +267,7 @@ fn peer_report(state: State, is_primary: bool, generation: u64) -> Report {
         served: is_primary,
         restored: None,
         missed_writes: false,
-        acknowledged: is_primary.then_some(1000),
+        acknowledged: is_primary.then_some(1001),
         vrid: 51,
         instance: 9,
         seq: 0,

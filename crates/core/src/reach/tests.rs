@@ -4,6 +4,7 @@ use alloc::vec;
 use keepair_wire::info::{ReplId, Role};
 
 const HISTORY: [u8; 20] = [1; 20];
+const NOW: Time = Time(1_000_000);
 
 fn peer() -> IpAddr {
     "172.18.0.5".parse().unwrap()
@@ -45,14 +46,14 @@ fn facts(info: &Info) -> RedisFacts {
 /// A primary whose replica left at offset 1000 (AOF 5000 bytes), and which was seen last at 2000 (9000).
 fn alone() -> Reach {
     let mut reach = Reach::default();
-    for (offset, aof, replicas) in [
-        (900, 4000, vec![attached("172.18.0.5", 900, 0)]),
-        (1000, 5000, vec![]),
-        (2000, 9000, vec![]),
+    for (s, offset, aof, replicas) in [
+        (0, 900, 4000, vec![attached("172.18.0.5", 900, 0)]),
+        (1, 1000, 5000, vec![]),
+        (3, 2000, 9000, vec![]),
     ] {
         let info = Info { replicas, ..primary(1, HISTORY, offset, Some(aof)) };
         reach.sees(&info);
-        reach.holds(&info, &facts(&info), peer());
+        reach.holds(NOW + Duration::from_secs(s), &info, &facts(&info), peer());
     }
     reach
 }
@@ -62,7 +63,7 @@ fn followed() -> Reach {
     let mut reach = Reach::default();
     let replicas = vec![attached("172.18.0.5", 1990, 1)];
     let info = Info { replicas, ..primary(1, HISTORY, 2000, Some(9000)) };
-    reach.holds(&info, &facts(&info), peer());
+    reach.holds(NOW, &info, &facts(&info), peer());
     reach
 }
 
@@ -137,11 +138,11 @@ fn what_received_other_data_since_its_start_restores_nothing() {
 fn a_rewritten_file_is_shorter_and_holds_everything() {
     let mut reach = alone();
     let rewritten = primary(1, HISTORY, 2100, Some(600));
-    reach.holds(&rewritten, &facts(&rewritten), peer());
+    reach.holds(NOW, &rewritten, &facts(&rewritten), peer());
     assert_eq!(restarted(&mut reach, &primary(2, [9; 20], 0, Some(600))), (true, Some(2100)));
     // It was switched off while the replica was away: what lies there is old.
     let off = primary(1, HISTORY, 2200, None);
-    reach.holds(&off, &facts(&off), peer());
+    reach.holds(NOW, &off, &facts(&off), peer());
     assert_eq!(restarted(&mut reach, &primary(2, [9; 20], 0, Some(600))), (false, None));
 }
 
@@ -168,7 +169,7 @@ fn a_replica_is_attached_until_it_has_been_silent_for_long() {
     let third =
         Info { replicas: vec![attached("10.9.9.9", 5, 0)], ..primary(1, HISTORY, 10, None) };
     assert!(!reach.attached(&third, peer()));
-    reach.holds(&third, &facts(&third), peer());
+    reach.holds(NOW, &third, &facts(&third), peer());
     assert_eq!(restarted(&mut reach, &from_rdb(HISTORY, 10)), (true, None));
 }
 
@@ -208,23 +209,62 @@ fn of_the_process_that_served_no_replica_has_more_and_of_a_lost_end_nobody_knows
     let mut reach = Reach::remembered(RunId([1; 20]), alone().mark().unwrap());
     reach.sees(&whole);
     let restored = reach.restored(&whole, &facts(&whole), true);
-    assert_eq!(restored.map(|r| r.at_least), Some(2000), "what it reached when it was kept");
+    assert_eq!(restored.map(|r| r.at_least), Some(900), "what it reached when it was kept");
     assert!(!reach.covers_other(&whole, &facts(&whole)));
     let anew = primary(2, [9; 20], 0, Some(300));
     assert_eq!(reach.restored(&anew, &facts(&anew), true), None, "another file, and a short one");
 }
 
 #[test]
-fn a_mark_is_kept_seldom() {
+fn a_mark_is_kept_seldom_and_not_before_the_disk_has_the_bytes() {
     let mut reach = Reach::default();
     let mut marks = Vec::new();
-    for bytes in (100..100_000).step_by(100).chain([700]) {
+    let rewritten = [700, 701, 702, 703];
+    for (s, bytes) in (100..10_000).step_by(100).chain(rewritten).enumerate() {
         let info = primary(1, HISTORY, bytes, Some(bytes));
-        reach.holds(&info, &facts(&info), peer());
-        if marks.last() != Some(&reach.mark()) {
-            marks.push(reach.mark());
+        reach.holds(NOW + Duration::from_secs(s as u64), &info, &facts(&info), peer());
+        if marks.last().map(|(_, mark)| *mark) != Some(reach.mark()) {
+            marks.push((s, reach.mark()));
         }
     }
-    let bytes: Vec<i64> = marks.iter().flatten().map(|mark| mark.bytes).collect();
-    assert_eq!(bytes, [100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 51200, 700]);
+    let kept: Vec<_> = marks.iter().filter_map(|(s, mark)| Some((*s, (*mark)?.bytes))).collect();
+    // Three seconds after they were seen: the first look after more than two.
+    assert_eq!(
+        kept,
+        [(3, 100), (7, 500), (12, 1000), (22, 2000), (42, 4000), (82, 8000), (102, 700)]
+    );
+}
+
+#[test]
+fn a_replica_that_hangs_receives_what_the_kernels_hold() {
+    let silent = |aof| Info {
+        replicas: vec![attached("172.18.0.5", 900, 9)],
+        ..primary(1, HISTORY, 1000, aof)
+    };
+    let mut reach = Reach::default();
+    let seen = silent(Some(5000));
+    reach.holds(NOW, &seen, &facts(&seen), peer());
+    assert!(!restarted(&mut reach.clone(), &from_rdb(HISTORY, 1000)).0);
+    let whole = primary(2, [9; 20], 0, Some(5000));
+    assert!(restarted(&mut reach.clone(), &whole).0, "everything was written there first");
+    // Its connection is gone, and nothing more can come.
+    let gone = primary(1, HISTORY, 1200, Some(6000));
+    reach.holds(NOW, &gone, &facts(&gone), peer());
+    assert!(!restarted(&mut reach.clone(), &from_rdb(HISTORY, 1199)).0);
+    assert!(restarted(&mut reach, &from_rdb(HISTORY, 1200)).0);
+}
+
+#[test]
+fn what_waits_for_a_slow_disk_is_not_in_the_file() {
+    let mut reach = alone();
+    let slow = Info {
+        aof_pending_bio_fsync: Some(1),
+        aof_buffer_length: Some(3000),
+        ..primary(1, HISTORY, 2500, Some(9100))
+    };
+    reach.holds(NOW + Duration::from_secs(4), &slow, &facts(&slow), peer());
+    let whole = primary(2, [9; 20], 0, Some(9100));
+    reach.sees(&whole);
+    let restored = reach.restored(&whole, &facts(&whole), true);
+    assert_eq!(restored.map(|r| r.at_least), Some(2000), "what it had when nothing waited");
 }

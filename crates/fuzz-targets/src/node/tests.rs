@@ -25,7 +25,7 @@ const SEEDS: &[(&str, &str)] = &[
     ("link-goes-and-comes",              "Active -> Unfit: the link is down"),
     ("preempted-by-priority",            "switchover: writes are paused"),
     ("preempted-with-an-old-redis",      "switchover: writes are paused"),
-    ("redis-dies-and-comes-back-empty",  "Unfit: redis-2 holds newer data"),
+    ("redis-dies-and-comes-back-empty",  "Unfit: Redis was restarted, and redis-2, which may hold newer data"),
     ("redis-hangs",                      "Active -> Unfit: Redis hangs"),
     ("reloaded-while-active",            "configuration reloaded"),
     ("resumed",                          "Active: took up the work of an earlier run"),
