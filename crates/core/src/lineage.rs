@@ -210,9 +210,15 @@ fn file_reaches(side: &Lineage, replica: &RedisFacts) -> Option<i64> {
     Some(restored.at_least)
 }
 
-/// `side` was restarted from a file that goes at least as far as this replica of its history.
-fn continues_past(side: &Lineage, replica: &RedisFacts) -> bool {
-    file_reaches(side, replica).is_some_and(|reaches| (0..=reaches).contains(&replica.offset))
+/// `side` was restarted from a file that goes at least as far as this replica of its history, or as the
+/// RDB file of it that the other was restarted from.
+fn continues_past(side: &Lineage, other: &RedisFacts) -> bool {
+    let within = |reaches: i64, end: i64| (0..=reaches).contains(&end);
+    let restarted = side.restored.filter(|restored| {
+        known(&restored.replid) && restored.replid == other.replid2 && other.primary && other.unused
+    });
+    file_reaches(side, other).is_some_and(|reaches| within(reaches, other.offset))
+        || restarted.is_some_and(|at| within(at.at_least, other.second_offset.saturating_sub(1)))
 }
 
 /// Nobody vouches for `other`, but it may hold what `side` has lost of its file with its power: as a

@@ -95,6 +95,7 @@ pub const ALL: &[(&str, Script)] = &[
     ("rules-flushed", kernel::rules_flushed),
     ("state-disk-full", kernel::state_disk_full),
     ("restart-older-file", restart::older_file),
+    ("restart-older-file-hung", restart::older_file_while_the_standby_hangs),
     ("restart-older-file-third", restart::older_file_with_a_third),
     ("restart-empty-pair-filled", restart::empty_pair_filled),
     ("restart-aof-followed", restart::append_only_file_followed),

@@ -64,6 +64,26 @@ pub(super) fn older_file(story: &mut Story) {
     without_the_standbys_daemon(story, Boot::File);
 }
 
+/// B's Redis has stood still since before the file was saved. What A sent meanwhile lies in B's kernel,
+/// and is read when it goes on.
+pub(super) fn older_file_while_the_standby_hangs(story: &mut Story) {
+    story.set_up(never_saved);
+    story.pair();
+    story.happens(Fault::Terminate(B));
+    story.wait(ms(1_000));
+    story.happens(Fault::StopRedis(B));
+    story.wait(ms(5_000));
+    story.happens(Fault::Save(A));
+    story.wait(ms(2_000));
+    kill_and_restart(story, A, Boot::File);
+    story.wait(ms(1_000));
+    story.always(ms(3_000), "A waits for the one that may hold more", nobody_serves);
+    story.happens(Fault::ContinueRedis(B));
+    story.happens(Fault::StartDaemon(B));
+    story.within(ms(4_000), "B, which holds everything, has the address", served_by_b);
+    story.ends_well();
+}
+
 /// A third that stands by A does not know either.
 pub(super) fn older_file_with_a_third(story: &mut Story) {
     story.set_up(|options| {

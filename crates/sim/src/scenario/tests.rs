@@ -27,6 +27,7 @@ macro_rules! stories {
 stories! {
     restart_older_file "restart-older-file"
     restart_older_file_third "restart-older-file-third"
+    restart_older_file_hung "restart-older-file-hung"
     restart_empty_pair_filled "restart-empty-pair-filled"
     restart_aof_followed "restart-aof-followed"
     restart_source_of_a_resync "restart-source-of-a-resync"
