@@ -236,6 +236,7 @@ fn an_append_only_file_continues_what_the_daemon_remembers() {
         lineage.facts.primary = true;
         lineage
     };
+    let had_served = |lineage| Lineage { served: true, ..restarted(lineage) };
     let newer = Superseded { own_tail_bytes: None };
     let whole = from_aof(i64::MAX, true, 5);
     let served = from_aof(1000, true, 5);
@@ -253,6 +254,24 @@ fn an_append_only_file_continues_what_the_daemon_remembers() {
             served.clone(),
             restarted(history(3, 0, -1, 50, 5)),
             Supersedes,
+        ),
+        (
+            "sim_finding_1871: a replica's file, and one that served and can't tell yet",
+            from_aof(990, false, 5),
+            had_served(history(3, 0, -1, 50, 5)),
+            Unrelated,
+        ),
+        (
+            "the same, restarted from an RDB file that goes no further",
+            from_aof(990, false, 5),
+            had_served(primary(history(3, 1, 991, 990, 5))),
+            Supersedes,
+        ),
+        (
+            "the same, from one that goes further",
+            from_aof(990, false, 5),
+            had_served(primary(history(3, 1, 992, 991, 5))),
+            Unrelated,
         ),
         ("a replica that did not restart", served.clone(), history(1, 0, -1, 1001, 5), newer),
         (
