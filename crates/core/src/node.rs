@@ -350,7 +350,7 @@ impl Node {
             Phase::Active(_) => self.advance_active(now, out),
             Phase::Stopping { until } => {
                 if now >= *until {
-                    self.stop(out);
+                    self.stop(now, out);
                 }
             }
             Phase::New | Phase::Stopped => return,

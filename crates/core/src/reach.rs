@@ -59,7 +59,8 @@ struct Held {
 enum Other {
     /// To its end.
     Anywhere,
-    /// The same, by what the kernels hold for it: it has been silent for long, and its connection stands.
+    /// The same, by what the kernels hold for it: it has been silent for long, and its
+    /// connection stands.
     Silent,
     /// Not beyond this offset, at which the append-only file had so many bytes.
     UpTo { offset: i64, aof_bytes: Option<i64> },
@@ -90,8 +91,9 @@ impl Reach {
         Reach { held: Some(held), mark: Some(mark), ..Reach::default() }
     }
 
-    /// INFO of the process that holds the generation's data.
-    pub fn holds(&mut self, now: Time, info: &Info, facts: &RedisFacts, peer: IpAddr) {
+    /// INFO of the process that holds the generation's data. `lives`: the other machine does, for all
+    /// that is known of it.
+    pub fn holds(&mut self, now: Time, info: &Info, facts: &RedisFacts, peer: IpAddr, lives: bool) {
         let Some(run_id) = info.run_id.filter(|_| !facts.syncing) else {
             return;
         };
@@ -102,7 +104,7 @@ impl Reach {
         let in_file = aof_bytes.filter(|_| !postponed);
         let other = match before.map(|held| held.other) {
             _ if !facts.primary || self.attached(info, peer) => Other::Anywhere,
-            _ if !self.candidates(info, peer).is_empty() => Other::Silent,
+            _ if lives && !self.candidates(info, peer).is_empty() => Other::Silent,
             Some(Other::UpTo { offset, aof_bytes: mark }) => Other::UpTo {
                 offset,
                 // A rewritten file is shorter, and holds everything.

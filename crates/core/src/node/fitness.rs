@@ -171,8 +171,12 @@ impl Node {
             return;
         }
         let facts = self.own_facts();
+        // A daemon that was told to stop says nothing of its machine; one that fell silent does.
+        let stopped =
+            self.peer.report.as_ref().is_some_and(|report| report.state == State::Stopping);
+        let lives = stopped || self.peer.heard(now).is_some();
         if let Some(info) = &self.monitor.info {
-            self.reach.holds(now, info, &facts, self.config.peer().address);
+            self.reach.holds(now, info, &facts, self.config.peer().address, lives);
         }
     }
 

@@ -63,8 +63,10 @@ impl Node {
         }
     }
 
-    pub(super) fn stop(&mut self, out: &mut Actions) {
+    pub(super) fn stop(&mut self, now: Time, out: &mut Actions) {
         self.enter(Phase::Stopped, "stopped".to_string(), out);
+        // Its silence from now on is not that of a dead machine.
+        self.send_report(now, out);
         out.push(Action::RemoveVips);
         out.push(Action::CloseFence { and_source: false });
         out.push(Action::DisconnectRedis);

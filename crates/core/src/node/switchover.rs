@@ -302,7 +302,7 @@ impl Node {
                 out.push(tell(SwitchoverStep::Finished));
                 out.push(Action::AskRedis(Query::ResumeWrites));
                 if stop_after {
-                    self.stop(out);
+                    self.stop(now, out);
                 }
                 return;
             }
@@ -368,7 +368,7 @@ impl Node {
             self.enter(Phase::Stopping { until }, "told to stop".to_string(), out);
             self.leave(now, Cause::DaemonStopping, out);
         } else {
-            self.stop(out);
+            self.stop(now, out);
         }
     }
 }

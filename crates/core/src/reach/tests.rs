@@ -53,7 +53,7 @@ fn alone() -> Reach {
     ] {
         let info = Info { replicas, ..primary(1, HISTORY, offset, Some(aof)) };
         reach.sees(&info);
-        reach.holds(NOW + Duration::from_secs(s), &info, &facts(&info), peer());
+        reach.holds(NOW + Duration::from_secs(s), &info, &facts(&info), peer(), true);
     }
     reach
 }
@@ -63,7 +63,7 @@ fn followed() -> Reach {
     let mut reach = Reach::default();
     let replicas = vec![attached("172.18.0.5", 1990, 1)];
     let info = Info { replicas, ..primary(1, HISTORY, 2000, Some(9000)) };
-    reach.holds(NOW, &info, &facts(&info), peer());
+    reach.holds(NOW, &info, &facts(&info), peer(), true);
     reach
 }
 
@@ -138,11 +138,11 @@ fn what_received_other_data_since_its_start_restores_nothing() {
 fn a_rewritten_file_is_shorter_and_holds_everything() {
     let mut reach = alone();
     let rewritten = primary(1, HISTORY, 2100, Some(600));
-    reach.holds(NOW, &rewritten, &facts(&rewritten), peer());
+    reach.holds(NOW, &rewritten, &facts(&rewritten), peer(), true);
     assert_eq!(restarted(&mut reach, &primary(2, [9; 20], 0, Some(600))), (true, Some(2100)));
     // It was switched off while the replica was away: what lies there is old.
     let off = primary(1, HISTORY, 2200, None);
-    reach.holds(NOW, &off, &facts(&off), peer());
+    reach.holds(NOW, &off, &facts(&off), peer(), true);
     assert_eq!(restarted(&mut reach, &primary(2, [9; 20], 0, Some(600))), (false, None));
 }
 
@@ -169,7 +169,7 @@ fn a_replica_is_attached_until_it_has_been_silent_for_long() {
     let third =
         Info { replicas: vec![attached("10.9.9.9", 5, 0)], ..primary(1, HISTORY, 10, None) };
     assert!(!reach.attached(&third, peer()));
-    reach.holds(NOW, &third, &facts(&third), peer());
+    reach.holds(NOW, &third, &facts(&third), peer(), true);
     assert_eq!(restarted(&mut reach, &from_rdb(HISTORY, 10)), (true, None));
 }
 
@@ -222,7 +222,7 @@ fn a_mark_is_kept_seldom_and_not_before_the_disk_has_the_bytes() {
     let rewritten = [700, 701, 702, 703];
     for (s, bytes) in (100..10_000).step_by(100).chain(rewritten).enumerate() {
         let info = primary(1, HISTORY, bytes, Some(bytes));
-        reach.holds(NOW + Duration::from_secs(s as u64), &info, &facts(&info), peer());
+        reach.holds(NOW + Duration::from_secs(s as u64), &info, &facts(&info), peer(), true);
         if marks.last().map(|(_, mark)| *mark) != Some(reach.mark()) {
             marks.push((s, reach.mark()));
         }
@@ -243,13 +243,17 @@ fn a_replica_that_hangs_receives_what_the_kernels_hold() {
     };
     let mut reach = Reach::default();
     let seen = silent(Some(5000));
-    reach.holds(NOW, &seen, &facts(&seen), peer());
+    reach.holds(NOW, &seen, &facts(&seen), peer(), true);
     assert!(!restarted(&mut reach.clone(), &from_rdb(HISTORY, 1000)).0);
     let whole = primary(2, [9; 20], 0, Some(5000));
     assert!(restarted(&mut reach.clone(), &whole).0, "everything was written there first");
+    // A machine that fell silent altogether reads nothing any more.
+    let mut silent_machine = reach.clone();
+    silent_machine.holds(NOW, &seen, &facts(&seen), peer(), false);
+    assert!(restarted(&mut silent_machine, &from_rdb(HISTORY, 1000)).0);
     // Its connection is gone, and nothing more can come.
     let gone = primary(1, HISTORY, 1200, Some(6000));
-    reach.holds(NOW, &gone, &facts(&gone), peer());
+    reach.holds(NOW, &gone, &facts(&gone), peer(), true);
     assert!(!restarted(&mut reach.clone(), &from_rdb(HISTORY, 1199)).0);
     assert!(restarted(&mut reach, &from_rdb(HISTORY, 1200)).0);
 }
@@ -262,7 +266,7 @@ fn what_waits_for_a_slow_disk_is_not_in_the_file() {
         aof_buffer_length: Some(3000),
         ..primary(1, HISTORY, 2500, Some(9100))
     };
-    reach.holds(NOW + Duration::from_secs(4), &slow, &facts(&slow), peer());
+    reach.holds(NOW + Duration::from_secs(4), &slow, &facts(&slow), peer(), true);
     let whole = primary(2, [9; 20], 0, Some(9100));
     reach.sees(&whole);
     let restored = reach.restored(&whole, &facts(&whole), true);
