@@ -15,7 +15,9 @@ FUZZ_FLAGS   := -max_len=8192 -timeout=10 -rss_limit_mb=1024 -print_final_stats=
 SUDO     := $(if $(filter 0,$(shell id -u)),,sudo)
 
 # With nothing in the PATH but what PACKAGES bring: what one machine happens to have hides no missing package.
-demo test: setup
+demo: setup
+test: setup
+demo test:
 	.ci/path '$(PACKAGES)' $(MAKE) --no-print-directory inner-$@
 
 inner-demo: release
