@@ -232,9 +232,10 @@ fn may_go_past(other: &Lineage, side: &Lineage) -> bool {
     let promoted = known(&restored.replid)
         && other.facts.replid2 == restored.replid
         && other.facts.primary
-        && !other.facts.unused
-        && other.generation <= side.generation;
-    (past && !vouched_since && !other.missed_writes) || promoted
+        && !other.facts.unused;
+    // A generation has one that began it: another, promoted in it, has parted from that one.
+    let parted = side.served && other.generation == side.generation;
+    (past && !vouched_since && !other.missed_writes) || (promoted && (!vouched_since || parted))
 }
 
 /// The offset of the first byte of `mine`'s stream that `peer` is not known to hold, by `mine`'s

@@ -98,6 +98,8 @@ pub struct Daemon {
     asked_after: Time,
     answered_after: Time,
     persisted_after: Time,
+    /// What the disk has been given last, and does not have yet.
+    pub(crate) unkept: Option<Persisted>,
 }
 
 impl Daemon {
@@ -299,7 +301,9 @@ impl World {
         let daemon = &self.hosts[host].daemon;
         if daemon.run == run && daemon.state != State::Absent {
             if result.is_ok() {
-                self.hosts[host].persisted = Some(persisted);
+                let host = &mut self.hosts[host];
+                host.persisted = Some(persisted);
+                host.daemon.unkept = host.daemon.unkept.filter(|last| *last != persisted);
             }
             self.see(&Fact::Answered { host, step: Done::Persist, result: &result });
             self.daemon_input(host, run, None, Input::ActionDone(Done::Persist, result));

@@ -327,15 +327,20 @@ impl World {
         let refused = disk.refuses > 0 && self.rng.chance(disk.refuses);
         let no = || Refused::Failed("generation.tmp: No space left on device".to_string());
         let result = if refused { Err(no()) } else { Ok(()) };
-        let run = self.hosts[id].daemon.run;
+        let daemon = &mut self.hosts[id].daemon;
+        daemon.unkept = result.is_ok().then_some(persisted);
+        let run = daemon.run;
         self.schedule(
             at,
             Event::Persisted { host: id, run, persisted: Box::new(persisted), result },
         );
     }
 
-    /// The program's last act: no address, no rules.
+    /// The program's last act: no address, no rules, and on the disk whatever it was given.
     fn exit(&mut self, id: HostId) {
+        if let Some(kept) = self.hosts[id].daemon.unkept {
+            self.hosts[id].persisted = Some(kept);
+        }
         if self.change_addresses(id, false).is_ok() {
             self.hosts[id].kernel.remove_rules();
         }

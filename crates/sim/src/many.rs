@@ -4,6 +4,7 @@ use keepair_sim::sometimes::Seen;
 use keepair_sim::swarm::{Draw, Plan};
 use std::num::NonZero;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -57,7 +58,12 @@ pub(crate) fn run(seeds: Range<u64>, draw: Draw) -> Summary {
 impl Summary {
     fn add(&mut self, seed: u64, draw: Draw) {
         let plan = Plan::draw(seed, draw);
-        let (world, again) = (plan.run(), plan.run());
+        // The panic itself has been printed; what it lacks is the seed.
+        let Ok((world, again)) = catch_unwind(AssertUnwindSafe(|| (plan.run(), plan.run()))) else {
+            let violation = Some(("no_panic", "the program panicked".to_string()));
+            self.failed.push((seed, Outcome { violation }));
+            return;
+        };
         self.seen.add(&world.seen());
         self.simulated_s += world.now.0 / 1_000_000;
         let same = again.fingerprint() == world.fingerprint();

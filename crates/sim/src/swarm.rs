@@ -64,6 +64,8 @@ pub struct Swarm {
     calm_since: Option<Time>,
     /// It must be by then.
     settle_by: Time,
+    /// Whatever it still waits for, it must be by then.
+    settle_at_last: Time,
     /// When a person decided whose data is kept.
     decided: Option<Time>,
     ended: bool,
@@ -99,6 +101,8 @@ pub enum Turn {
 pub const LENGTH: Duration = Duration::from_secs(60);
 /// What a pair is given to come back.
 pub const SETTLE: Duration = Duration::from_secs(10);
+/// And at most, when a client or a replica has to find out by itself: three times `repl-timeout`.
+const SETTLE_AT_LAST: Duration = Duration::from_secs(180);
 /// It is well when it has been for so long.
 const CALM: Duration = Duration::from_millis(1_500);
 /// Between two looks.
@@ -169,8 +173,7 @@ impl Plan {
         world.begin_pair(self.primary);
         world.swarm.style = Some(self.style);
         world.swarm.plan = Some(Box::new(self.clone()));
-        world.swarm.settle_by = Time(0) + SETTLE;
-        world.schedule(Time(0) + LOOK, Event::Swarm(Turn::Look));
+        world.settle_after(Duration::ZERO);
         world
     }
 
@@ -218,15 +221,17 @@ impl World {
             Turn::Heal => {
                 self.heal();
                 self.swarm.healed = true;
-                self.settle_within(SETTLE);
+                self.settle_after(Duration::ZERO);
             }
         }
     }
 
-    fn settle_within(&mut self, length: Duration) {
+    /// After what lasts so long it has `SETTLE`.
+    fn settle_after(&mut self, lasts: Duration) {
         self.swarm.calm_since = None;
-        self.swarm.settle_by = self.now + length;
-        self.schedule(self.now + LOOK, Event::Swarm(Turn::Look));
+        self.swarm.settle_by = self.now + lasts + SETTLE;
+        self.swarm.settle_at_last = self.now + lasts + SETTLE_AT_LAST;
+        self.schedule(self.now + lasts.max(LOOK), Event::Swarm(Turn::Look));
     }
 
     fn look_around(&mut self) {
@@ -237,11 +242,12 @@ impl World {
         }
         self.swarm.calm_since = self.swarm.calm_since.or(Some(self.now)).filter(|_| well);
         let settled = self.swarm.calm_since.is_some_and(|since| self.now.since(since) >= CALM);
-        if !settled && (well || self.now < self.swarm.settle_by) {
+        let settle_by = self.swarm.settle_by.min(self.swarm.settle_at_last);
+        if !settled && (well || self.now < settle_by) {
             return self.schedule(self.now + LOOK, Event::Swarm(Turn::Look));
         }
         if !settled && self.person_decides() {
-            return self.settle_within(SETTLE);
+            return self.settle_after(Duration::ZERO);
         }
         self.see(&Fact::Settled);
         self.go_on_with_plan();
@@ -338,16 +344,14 @@ impl World {
         if plan.style == Style::Alone && missing(self).is_some() {
             // Something has begun by itself meanwhile: an address moves back to the better machine.
             self.swarm.plan = Some(plan);
-            return self.settle_within(SETTLE);
+            return self.settle_after(Duration::ZERO);
         }
         if let Some(episode) = plan.episodes.get(self.swarm.next) {
             self.swarm.next += 1;
             let lasts = self.unfold(episode);
             match (plan.style, plan.episodes.get(self.swarm.next)) {
                 (Style::Alone, _) => {
-                    self.swarm.calm_since = None;
-                    self.swarm.settle_by = self.now + lasts + SETTLE;
-                    self.schedule(self.now + lasts, Event::Swarm(Turn::Look));
+                    self.settle_after(lasts);
                 }
                 (Style::Overlapping, Some(next)) => {
                     self.schedule(self.now + next.pause, Event::Swarm(Turn::Begin));

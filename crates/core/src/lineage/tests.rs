@@ -300,6 +300,18 @@ fn an_append_only_file_continues_what_the_daemon_remembers() {
             primary(history(2, 1, 900, 950, 4)),
             Unrelated,
         ),
+        (
+            "promoted from it in the same generation, which each of them began",
+            whole.clone(),
+            primary(history(2, 1, 900, 950, 5)),
+            Unrelated,
+        ),
+        (
+            "sim_finding_9774: the file of a replica, which remembers what it served before",
+            from_aof(1000, false, 5),
+            primary(history(2, 1, 900, 950, 5)),
+            newer,
+        ),
         ("promoted from it since", served.clone(), primary(history(2, 1, 900, 950, 6)), newer),
         (
             "data of another past, at an earlier generation",

@@ -145,8 +145,11 @@ impl World {
     fn change_carrier(&mut self, host: HostId, up: bool) {
         if self.hosts[host].kernel.carrier != up {
             self.hosts[host].kernel.carrier = up;
-            // The kernel kept its daemon waiting for the whole outage.
-            if up && self.hosts[host].daemon.phase() == Some(Phase::Active) {
+            // The kernel kept its daemon waiting for the whole outage, with a renewal or with what was to
+            // end it.
+            let slow = self.hosts[host].kernel.netlink.waits_us.is_some();
+            let active = self.hosts[host].daemon.phase() == Some(Phase::Active);
+            if up && (active || slow && self.answers(host)) {
                 self.network.outage_unnoticed(self.now);
             }
             // Notices keep their order.
