@@ -100,7 +100,10 @@ impl Reach {
         let aof_bytes = aof_bytes(info);
         let postponed = info.aof_pending_bio_fsync > Some(0) && info.aof_buffer_length > Some(0);
         self.by_address |= !of_peer(info, peer).is_empty();
-        let before = self.held.filter(|held| held.run_id == run_id && held.replid == facts.replid);
+        let same_process = self.held.filter(|held| held.run_id == run_id);
+        let before = same_process.filter(|held| held.replid == facts.replid);
+        self.mark =
+            self.mark.filter(|_| same_process.is_some()).and_then(|mark| follow(mark, facts));
         let in_file = aof_bytes.filter(|_| !postponed);
         let other = match before.map(|held| held.other) {
             _ if !facts.primary || self.attached(info, peer) => Other::Anywhere,
@@ -248,6 +251,14 @@ fn is_transfer(replica: &ReplicaInfo) -> bool {
 /// This daemon's own copy of the stream, or another program on this machine.
 fn is_local(ip: &str) -> bool {
     ip.starts_with('/') || ip.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+}
+
+/// The mark in the history of today, if it lies in it: a promotion leaves the file and the offsets as they
+/// were. What was received whole is another file.
+fn follow(mark: AofMark, facts: &RedisFacts) -> Option<AofMark> {
+    let continues = facts.replid2 == mark.replid.0 && mark.offset < facts.second_offset;
+    let here = mark.replid.0 == facts.replid || continues;
+    here.then_some(AofMark { replid: ReplId(facts.replid), ..mark })
 }
 
 fn aof_bytes(info: &Info) -> Option<i64> {

@@ -41,8 +41,8 @@ enum Step {
     Measuring { info: u64 },
     /// For the standby to have applied the stream up to here.
     CatchingUp { target_offset: i64 },
-    /// For the standby to become Active and the local Redis its replica.
-    HandedOver,
+    /// For the standby to become Active and the local Redis its replica. The stream ends here.
+    HandedOver { target_offset: i64 },
 }
 
 /// A switchover under way on the machine that is, or was, Active.
@@ -70,7 +70,7 @@ impl Switchover {
             Step::Pausing => "pausing writes",
             Step::Measuring { .. } => "measuring",
             Step::CatchingUp { .. } => "waiting for the last byte",
-            Step::HandedOver => "handed over",
+            Step::HandedOver { .. } => "handed over",
         }
     }
 }
@@ -215,8 +215,8 @@ impl Node {
             }
         } else {
             self.caught_up_offset = -1;
-            if theirs.target_offset < 0 && report.state == State::Active {
-                // Called off: its writes go on.
+            if theirs.target_offset < 0 {
+                // Called off: its writes go on, also where the kernel does not let it leave.
                 self.caught_up_at = None;
             }
         }
@@ -231,15 +231,15 @@ impl Node {
             && theirs.caught_up_offset >= target_offset
         {
             out.push(tell(SwitchoverStep::CaughtUp { offset: theirs.caught_up_offset }));
-            self.hand_over(now, out);
+            self.hand_over(now, target_offset, out);
         }
     }
 
-    fn hand_over(&mut self, now: Time, out: &mut Actions) {
+    fn hand_over(&mut self, now: Time, target_offset: i64, out: &mut Actions) {
         let Some(switchover) = &mut self.switchover else {
             return;
         };
-        switchover.step = Step::HandedOver;
+        switchover.step = Step::HandedOver { target_offset };
         switchover.deadline = now + HAND_OVER_TIMEOUT;
         let cause = if switchover.stop_after { Cause::DaemonStopping } else { Cause::Switchover };
         self.leave(now, cause, out);
@@ -263,6 +263,7 @@ impl Node {
         let target_offset = match &self.switchover {
             Some(Switchover { step: Step::CatchingUp { target_offset }, .. }) => *target_offset,
             _ if self.left_alive() => self.own_facts().offset,
+            Some(Switchover { step: Step::HandedOver { target_offset }, .. }) => *target_offset,
             _ => -1,
         };
         let wanted = if self.wanted_until.is_some() { self.wanted } else { 0 };
@@ -288,7 +289,7 @@ impl Node {
         }
         let Some(switchover) = &self.switchover else { return };
         let stop_after = switchover.stop_after;
-        if switchover.step == Step::HandedOver {
+        if matches!(switchover.step, Step::HandedOver { .. }) {
             if matches!(self.phase, Phase::Active(_)) {
                 // Writes must not stay paused on the machine that serves again.
                 self.call_off(now, "the standby did not take over".to_string(), out);

@@ -236,8 +236,7 @@ impl Node {
     }
 
     fn after_probing(&mut self, now: Time, out: &mut Actions) {
-        let in_step = |at: Time| now.since(at) <= self.config.advert_interval * 3;
-        if self.caught_up_at.take().is_some_and(in_step) && !self.monitor.is_primary() {
+        if self.caught_up(now) && !self.monitor.is_primary() {
             if let Phase::TakingOver(takeover) = &mut self.phase {
                 takeover.took_everything = true;
             }
@@ -252,6 +251,19 @@ impl Node {
             let until = now + self.config.timing.drain_timeout;
             self.step(Step::Draining { until, info, last: None, since: now }, until);
         }
+    }
+
+    /// The peer left with its writes paused, and the local Redis has the last of them. One that called its
+    /// switchover off has served since, and tells no end, or a later one.
+    fn caught_up(&mut self, now: Time) -> bool {
+        let in_step = |at: Time| now.since(at) <= self.config.advert_interval * 3;
+        let end = self.peer.fresh(now).and_then(|report| {
+            let cause = report.leaving.map(|leaving| leaving.cause);
+            let handed_over = matches!(cause, Some(Cause::Switchover | Cause::DaemonStopping));
+            handed_over.then_some(report.handshake.target_offset)
+        });
+        self.caught_up_at.take().is_some_and(in_step)
+            && end.is_some_and(|end| (0..=self.own_facts().offset).contains(&end))
     }
 
     fn step(&mut self, step: Step, deadline: Time) {

@@ -236,6 +236,28 @@ fn a_mark_is_kept_seldom_and_not_before_the_disk_has_the_bytes() {
 }
 
 #[test]
+fn sim_finding_14449_a_mark_is_of_the_history_and_the_process_that_it_was_made_in() {
+    let promoted = |run, second_offset| Info {
+        master_replid2: Some(ReplId(HISTORY)),
+        second_repl_offset: Some(second_offset),
+        ..primary(run, [2; 20], 2500, Some(9500))
+    };
+    let mark = AofMark { replid: ReplId(HISTORY), offset: 2000, bytes: 9000 };
+    let renamed = AofMark { replid: ReplId([2; 20]), ..mark };
+    for (name, info, expected) in [
+        ("it goes on", primary(1, HISTORY, 2500, Some(9500)), Some(mark)),
+        ("it was promoted", promoted(1, 2400), Some(renamed)),
+        ("promoted at an earlier byte, which it had received before", promoted(1, 2000), None),
+        ("it received other data", primary(1, [3; 20], 2500, Some(9500)), None),
+        ("another process", primary(2, HISTORY, 2500, Some(9500)), None),
+    ] {
+        let mut reach = Reach::remembered(RunId([1; 20]), mark);
+        reach.holds(NOW, &info, &facts(&info), peer(), true);
+        assert_eq!(reach.mark(), expected, "{name}");
+    }
+}
+
+#[test]
 fn a_replica_that_hangs_receives_what_the_kernels_hold() {
     let silent = |aof| Info {
         replicas: vec![attached("172.18.0.5", 900, 9)],

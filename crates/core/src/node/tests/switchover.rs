@@ -22,6 +22,13 @@ fn a_switchover_pauses_measures_waits_then_leaves() {
     let mut caught_up = peer_report(State::Backup, false, 1);
     caught_up.handshake.caught_up_offset = 1000;
     bench.report(caught_up);
+    let reported = bench.log.iter().rev().find_map(|action| match action {
+        Action::SendReport(report) => {
+            Some((report.leaving.is_some(), report.handshake.target_offset))
+        }
+        _ => None,
+    });
+    assert_eq!(reported, Some((true, 1000)), "the writes stay paused");
     assert_eq!(bench.done(), ["CloseFence { and_source: false }", "advert 0"]);
     let mut successor = peer_report(State::Active, true, 2);
     successor.redis.replid = [2; 20];
@@ -51,9 +58,31 @@ fn a_standby_that_has_the_last_byte_of_a_paused_primary_promotes_at_once() {
     let mut leaver = peer_report(State::Backup, true, 3);
     leaver.leaving =
         Some(Leaving { cause: Cause::Switchover, noticed_ago_us: 0, fenced_ago_us: 0 });
+    leaver.handshake.target_offset = 1000;
     bench.report(leaver);
     bench.advert(0);
     assert_eq!(bench.done(), ["Promote"]);
+}
+
+#[test]
+fn sim_finding_14970_a_primary_that_called_its_switchover_off_has_served_since() {
+    for (cause, target_offset) in
+        [(Cause::LocalFault, -1), (Cause::LocalFault, 1000), (Cause::DaemonStopping, 1001)]
+    {
+        let mut bench = standby();
+        let mut paused = peer_report(State::Active, true, 3);
+        paused.handshake.target_offset = 1000;
+        bench.report(paused);
+        bench.redis(RedisInput::Reply(Query::Info, Reply::Info(Box::new(replica(7)))));
+        bench.done();
+        let mut leaver = peer_report(State::Backup, true, 3);
+        leaver.leaving = Some(Leaving { cause, noticed_ago_us: 0, fenced_ago_us: 0 });
+        leaver.handshake.target_offset = target_offset;
+        bench.report(leaver);
+        bench.advert(0);
+        let asked = bench.done();
+        assert!(asked.iter().all(|query| query == "Info"), "{cause} {target_offset}: {asked:?}");
+    }
 }
 
 #[test]
