@@ -150,8 +150,10 @@ pub struct Persisted {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AofMark {
-    /// The history.
+    /// The history of the process.
     pub replid: ReplId,
+    /// The history that the mark was made in, if the process was promoted since; zeros: the same.
+    pub replid2: ReplId,
     /// The offset of its last byte then.
     pub offset: i64,
     /// INFO `aof_current_size` then.

@@ -202,40 +202,48 @@ fn stands_above(side: &Lineage, other: &Lineage) -> bool {
     }
 }
 
-/// How far the file goes from which `side` was restarted, if `replica` received the same history.
-fn file_reaches(side: &Lineage, replica: &RedisFacts) -> Option<i64> {
-    let restored = side.restored.filter(|restored| {
-        known(&restored.replid) && restored.replid == replica.replid && !replica.primary
-    })?;
-    Some(restored.at_least)
+/// A history that `side` was restarted from, by its append-only file.
+fn is_of(restored: &Restored, replid: &[u8; 20]) -> bool {
+    known(replid) && (*replid == restored.replid || *replid == restored.replid2)
 }
 
-/// `side` was restarted from a file that goes at least as far as this replica of its history, or as the
-/// RDB file of it that the other was restarted from.
+/// `other` left a history of `restored`, and began one of its own.
+fn promoted(restored: &Restored, other: &RedisFacts) -> bool {
+    other.primary && !is_of(restored, &other.replid) && is_of(restored, &other.replid2)
+}
+
+/// How far `other` holds the history of `restored`; offsets go on through promotions.
+fn holds_of(restored: &Restored, other: &RedisFacts) -> Option<i64> {
+    if promoted(restored, other) {
+        Some(other.second_offset.saturating_sub(1))
+    } else {
+        let related = is_of(restored, &other.replid) || is_of(restored, &other.replid2);
+        related.then_some(other.offset)
+    }
+}
+
+/// `side` was restarted from a file that goes at least as far as this replica of its history, or as one
+/// that was promoted from it, or restarted from its RDB file, and not used since.
 fn continues_past(side: &Lineage, other: &RedisFacts) -> bool {
-    let within = |reaches: i64, end: i64| (0..=reaches).contains(&end);
-    let restarted = side.restored.filter(|restored| {
-        known(&restored.replid) && restored.replid == other.replid2 && other.primary && other.unused
-    });
-    file_reaches(side, other).is_some_and(|reaches| within(reaches, other.offset))
-        || restarted.is_some_and(|at| within(at.at_least, other.second_offset.saturating_sub(1)))
+    side.restored.is_some_and(|restored| {
+        let goes_on = other.primary && !(promoted(&restored, other) && other.unused);
+        let within = |end| (0..=restored.at_least).contains(&end);
+        !goes_on && holds_of(&restored, other).is_some_and(within)
+    })
 }
 
-/// Nobody vouches for `other`, but it may hold what `side` has lost of its file with its power: as a
-/// replica that was in step as far as anybody knows, or promoted from the same history and used since.
+/// Nobody vouches for `other`, but it may hold what `side` has lost of its file with its power: in step
+/// as far as anybody knows, or promoted from the same history and used since.
 fn may_go_past(other: &Lineage, side: &Lineage) -> bool {
     let Some(restored) = side.restored.filter(|_| other.restored.is_none()) else {
         return false;
     };
     let vouched_since = other.vouched && other.generation >= side.generation;
-    let past = file_reaches(side, &other.facts).is_some_and(|at| other.facts.offset > at);
-    let promoted = known(&restored.replid)
-        && other.facts.replid2 == restored.replid
-        && other.facts.primary
-        && !other.facts.unused;
+    let past = holds_of(&restored, &other.facts).is_some_and(|end| end > restored.at_least);
+    let used = promoted(&restored, &other.facts) && !other.facts.unused;
     // A generation has one that began it: another, promoted in it, has parted from that one.
     let parted = side.served && other.generation == side.generation;
-    (past && !vouched_since && !other.missed_writes) || (promoted && (!vouched_since || parted))
+    (past && !vouched_since && !other.missed_writes) || (used && (!vouched_since || parted))
 }
 
 /// The offset of the first byte of `mine`'s stream that `peer` is not known to hold, by `mine`'s

@@ -42,6 +42,8 @@ pub struct Reach {
 struct Held {
     run_id: RunId,
     replid: [u8; 20],
+    /// The history that [`Held::offset`] is of, if it was promoted later.
+    replid2: [u8; 20],
     /// Of its last byte that was in its file as well, when it was seen.
     offset: i64,
     /// This daemon saw it to its end: what it wrote later it wrote to its file as well, unless the disk
@@ -82,6 +84,7 @@ impl Reach {
         let held = Held {
             run_id,
             replid: mark.replid.0,
+            replid2: mark.replid2.0,
             offset: mark.offset,
             to_its_end: false,
             aof_bytes: Some(mark.bytes),
@@ -124,8 +127,12 @@ impl Reach {
             _ => facts.offset,
         };
         let to_its_end = !postponed;
-        self.held = Some(Held { run_id, replid, offset, to_its_end, aof_bytes, empty, other });
-        self.keep_mark(now, in_file.map(|bytes| AofMark { replid: ReplId(replid), offset, bytes }));
+        let replid2 = [0; 20];
+        self.held =
+            Some(Held { run_id, replid, replid2, offset, to_its_end, aof_bytes, empty, other });
+        let mark =
+            |bytes| AofMark { replid: ReplId(replid), replid2: ReplId(replid2), offset, bytes };
+        self.keep_mark(now, in_file.map(mark));
     }
 
     /// Seldom enough for a disk: when the file was rewritten, or is twice as long. `seen`: how long it is
@@ -133,7 +140,9 @@ impl Reach {
     fn keep_mark(&mut self, now: Time, seen: Option<AofMark>) {
         let serves = |mark: &AofMark, seen: &AofMark| {
             let twice = mark.bytes.saturating_mul(2);
-            mark.replid == seen.replid && (mark.bytes..twice).contains(&seen.bytes)
+            mark.replid == seen.replid
+                && mark.replid2 == seen.replid2
+                && (mark.bytes..twice).contains(&seen.bytes)
         };
         let Some(seen) = seen else { return };
         if self.mark.is_some_and(|mark| serves(&mark, &seen)) {
@@ -177,7 +186,8 @@ impl Reach {
         let held = self.restarted(info, facts)?;
         let whole = at_least(info, held.aof_bytes) && (held.empty || !facts.empty);
         let offset = if served && held.to_its_end { i64::MAX } else { held.offset };
-        whole.then_some(Restored { replid: held.replid, at_least: offset })
+        let Held { replid, replid2, .. } = held;
+        whole.then_some(Restored { replid, replid2, at_least: offset })
     }
 
     /// This process has loaded everything that the other Redis can hold of the history.
@@ -256,9 +266,12 @@ fn is_local(ip: &str) -> bool {
 /// The mark in the history of today, if it lies in it: a promotion leaves the file and the offsets as they
 /// were. What was received whole is another file.
 fn follow(mark: AofMark, facts: &RedisFacts) -> Option<AofMark> {
+    if mark.replid.0 == facts.replid {
+        return Some(mark);
+    }
     let continues = facts.replid2 == mark.replid.0 && mark.offset < facts.second_offset;
-    let here = mark.replid.0 == facts.replid || continues;
-    here.then_some(AofMark { replid: ReplId(facts.replid), ..mark })
+    let replid = ReplId(facts.replid);
+    continues.then_some(AofMark { replid, replid2: mark.replid, ..mark })
 }
 
 fn aof_bytes(info: &Info) -> Option<i64> {

@@ -145,6 +145,10 @@ pub fn fence_life(config: &Config, peer_priority: u8) -> Duration {
     down.saturating_sub(margin + down / 50)
 }
 
+/// The priority with which a machine insists that holds newer data than another Active one: more than any
+/// that is configured, so that one which hears no reports gives way by section 6.4.3.
+pub const PRIORITY_INSISTS: u8 = 255;
+
 /// The advert this machine sends, with the given priority.
 pub fn advert(config: &Config, priority: u8) -> Advert {
     let v4 = config.own().address.is_ipv4();

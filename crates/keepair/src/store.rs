@@ -215,6 +215,7 @@ impl Store {
             "served": persisted.served,
             "aof": persisted.aof.map(|mark| json!({
                 "replid": mark.replid.to_string(),
+                "replid2": mark.replid2.to_string(),
                 "offset": mark.offset,
                 "bytes": mark.bytes,
             })),
@@ -270,6 +271,7 @@ fn file_name(path: &Path) -> String {
 fn aof_mark(value: &Value) -> Option<AofMark> {
     Some(AofMark {
         replid: value.get("replid")?.as_str()?.parse().ok()?,
+        replid2: value.get("replid2")?.as_str()?.parse().ok()?,
         offset: value.get("offset")?.as_i64()?,
         bytes: value.get("bytes")?.as_i64()?,
     })
@@ -340,6 +342,7 @@ mod tests {
         served: true,
         aof: Some(AofMark {
             replid: keepair_wire::info::ReplId([7; 20]),
+            replid2: keepair_wire::info::ReplId([8; 20]),
             offset: 1234,
             bytes: 5678,
         }),

@@ -117,7 +117,12 @@ fn every_input() -> Vec<Input> {
         primary: true,
         solo: false,
         served: true,
-        aof: Some(AofMark { replid: ReplId([3; 20]), offset: 7, bytes: i64::MAX }),
+        aof: Some(AofMark {
+            replid: ReplId([3; 20]),
+            replid2: ReplId([4; 20]),
+            offset: 7,
+            bytes: i64::MAX,
+        }),
     };
     let settings = Settings {
         requirepass: Some(true),
@@ -478,7 +483,7 @@ fn report(seq: u64) -> Report {
         void: None,
         vote: None,
         served: true,
-        restored: Some(Restored { replid: [0xcd; 20], at_least: i64::MAX }),
+        restored: Some(Restored { replid: [0xcd; 20], replid2: [0xce; 20], at_least: i64::MAX }),
         missed_writes: false,
         acknowledged: Some(7),
     }

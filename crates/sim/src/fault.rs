@@ -134,6 +134,55 @@ pub enum Fault {
     Decide(HostId, Way),
 }
 
+impl Fault {
+    /// It is done by a program of this machine, which does nothing while its processor stands still.
+    pub(crate) fn takes_processor(&self) -> Option<HostId> {
+        match self {
+            Fault::KillRedis(host, _)
+            | Fault::ShutdownRedis(host)
+            | Fault::StartRedis(host, _)
+            | Fault::StopRedis(host)
+            | Fault::ContinueRedis(host)
+            | Fault::OccupyRedis(host, _)
+            | Fault::StallRedis(host, _)
+            | Fault::SlowRedis(host, _)
+            | Fault::MisconfRedis(host, _)
+            | Fault::Save(host)
+            | Fault::KillDaemon(host)
+            | Fault::StartDaemon(host)
+            | Fault::FailDaemon(host)
+            | Fault::LoseState(host)
+            | Fault::Replicaof(host)
+            | Fault::StopDaemon(host)
+            | Fault::ContinueDaemon(host)
+            | Fault::FreezeDaemon(host, _)
+            | Fault::RestartDaemon(host, _)
+            | Fault::Switchover(host)
+            | Fault::Solo(host)
+            | Fault::Terminate(host)
+            | Fault::Reload(host, _)
+            | Fault::WriteLocally(host, _)
+            | Fault::TakeAddress(host)
+            | Fault::FlushRules(host) => Some(*host),
+            Fault::Trap(..)
+            | Fault::Unplug(_)
+            | Fault::Plug(_)
+            | Fault::Replug(_)
+            | Fault::Cut(..)
+            | Fault::CutClients(_)
+            | Fault::Arbiters(_)
+            | Fault::Mend
+            | Fault::Weather(_)
+            | Fault::PowerOff(_)
+            | Fault::PowerOn(..)
+            | Fault::FreezeMachine { .. }
+            | Fault::Netlink(..)
+            | Fault::Disk(..)
+            | Fault::Decide(..) => None,
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

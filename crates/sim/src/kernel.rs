@@ -221,6 +221,11 @@ impl Kernel {
         self.rules && clock >= self.meant_until
     }
 
+    /// An address is on the interface, and somebody has removed its fence.
+    pub fn is_bare(&self) -> bool {
+        self.has_any() && !self.rules
+    }
+
     /// Packets to and from the first address pass.
     pub fn passes(&self, clock: Time) -> bool {
         !self.rules || self.fence_left(clock).is_some()

@@ -115,6 +115,7 @@ impl Event {
             | Event::LocalWrites { host } => Place::Inside(*host),
             Event::Frame { from, .. } => Place::FromOutside(from.peer()),
             Event::ClientArrives { host, .. } => Place::FromOutside(*host),
+            Event::Fault(fault) => fault.takes_processor().map_or(Place::Elsewhere, Place::Inside),
             _ => Place::Elsewhere,
         }
     }

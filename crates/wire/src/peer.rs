@@ -296,6 +296,9 @@ pub struct Restored {
     /// `master_replid` of the process before.
     #[cfg_attr(feature = "serde", serde(with = "crate::hex"))]
     pub replid: [u8; 20],
+    /// The history before that, if its promotion is not known to be in the file; zeros: it is.
+    #[cfg_attr(feature = "serde", serde(with = "crate::hex"))]
+    pub replid2: [u8; 20],
     /// The file reaches at least this offset of that history, in bytes.
     pub at_least: i64,
 }
@@ -368,6 +371,7 @@ impl Report {
         w.flags(&[self.served, restored, acknowledged, self.missed_writes]);
         if let Some(restored) = &self.restored {
             w.bytes(&restored.replid);
+            w.bytes(&restored.replid2);
             w.i64(restored.at_least);
         }
         if let Some(offset) = self.acknowledged {
@@ -432,8 +436,11 @@ impl Report {
         // A program of the first format ends here.
         let [served, restored, acknowledged, missed_writes, ..] =
             if r.0.is_empty() { [false; 8] } else { r.flags()? };
-        let restored =
-            if restored { Some(Restored { replid: r.array()?, at_least: r.i64()? }) } else { None };
+        let restored = if restored {
+            Some(Restored { replid: r.array()?, replid2: r.array()?, at_least: r.i64()? })
+        } else {
+            None
+        };
         let acknowledged = if acknowledged { Some(r.i64()?) } else { None };
         Ok(Report {
             vrid,

@@ -218,7 +218,7 @@ fn comparison_is_antisymmetric() {
 fn from_aof(at_least: i64, served: bool, generation: u64) -> Lineage {
     Lineage {
         served,
-        restored: Some(Restored { replid: [1; 20], at_least }),
+        restored: Some(Restored { replid: [1; 20], replid2: [0; 20], at_least }),
         // Each process has an id of its own.
         ..restarted(history(if served { 9 } else { 8 }, 0, -1, 0, generation))
     }
@@ -237,7 +237,17 @@ fn an_append_only_file_continues_what_the_daemon_remembers() {
         lineage
     };
     let had_served = |lineage| Lineage { served: true, ..restarted(lineage) };
+    let unused = |mut lineage: Lineage| {
+        lineage.vouched = false;
+        lineage.facts.unused = true;
+        lineage
+    };
     let newer = Superseded { own_tail_bytes: None };
+    let newer_whole = Superseded { own_tail_bytes: Some(0) };
+    let before_promotion = Lineage {
+        restored: Some(Restored { replid: [7; 20], replid2: [1; 20], at_least: 1000 }),
+        ..from_aof(1000, true, 5)
+    };
     let whole = from_aof(i64::MAX, true, 5);
     let served = from_aof(1000, true, 5);
     for (name, mine, peer, expected) in [
@@ -311,6 +321,43 @@ fn an_append_only_file_continues_what_the_daemon_remembers() {
             from_aof(1000, false, 5),
             primary(history(2, 1, 900, 950, 5)),
             newer,
+        ),
+        (
+            "sim_finding_1796091308037043: promoted, and lost the end of its file before a new mark; \
+             seen from the one it took over from",
+            primary(history(1, 0, -1, 1001, 4)),
+            before_promotion.clone(),
+            Unrelated,
+        ),
+        (
+            "the same, a replica that had not begun to follow",
+            history(1, 0, -1, 1001, 4),
+            before_promotion.clone(),
+            Unrelated,
+        ),
+        (
+            "the same, a replica that followed and is not in step",
+            follows(1001, 4),
+            before_promotion.clone(),
+            Unrelated,
+        ),
+        (
+            "the same, not beyond the mark",
+            history(1, 0, -1, 1000, 4),
+            before_promotion,
+            newer_whole,
+        ),
+        (
+            "sim_finding_1796091308014473: made a primary by hand beyond the file, and not used",
+            served.clone(),
+            unused(primary(history(2, 1, 1002, 1001, 4))),
+            Unrelated,
+        ),
+        (
+            "the same, not beyond it",
+            served.clone(),
+            unused(primary(history(2, 1, 1001, 1000, 4))),
+            Supersedes,
         ),
         ("promoted from it since", served.clone(), primary(history(2, 1, 900, 950, 6)), newer),
         (

@@ -42,6 +42,10 @@ pub(super) struct Active {
     pub(super) fence_held: bool,
     /// The peer's data seems newer: to be seen in the INFO of this number, until then at the latest.
     pub(super) yielding: Option<(u64, Time)>,
+    /// An advert of the peer was answered last.
+    answered_at: Option<Time>,
+    /// Another Active machine holds older data, and may not hear the reports that say so.
+    insists_until: Time,
     pub(super) announce_at: Option<Time>,
     announced: u32,
     announce_interval: Duration,
@@ -68,6 +72,8 @@ impl Active {
             add_refused: false,
             fence_held: false,
             yielding: None,
+            answered_at: None,
+            insists_until: now,
             announce_at: Some(now),
             announced: 0,
             announce_interval: config.announce.interval,
@@ -172,7 +178,10 @@ impl Node {
     }
 
     pub(super) fn emit_advert(&mut self, now: Time, out: &mut Actions) {
-        let priority = self.config.own().priority.0;
+        let priority = match &self.phase {
+            Phase::Active(active) if now < active.insists_until => vrrp::PRIORITY_INSISTS,
+            _ => self.config.own().priority.0,
+        };
         out.push(Action::SendAdvert(vrrp::advert(&self.config, priority)));
         self.counters.adverts_sent += 1;
         self.timers =
@@ -336,7 +345,7 @@ impl Node {
             // unless this is no keepair.
             let since = *self.conflict_since.get_or_insert(now);
             if now.since(since) < self.config.advert_interval * 3 {
-                self.send_advert(now, out);
+                self.answer(now, out);
                 return;
             }
             //= https://www.rfc-editor.org/rfc/rfc9568#section-6.4.3
@@ -346,8 +355,7 @@ impl Node {
             if (priority, src) > (own.priority.0, own.address) {
                 self.leave(now, Cause::Superseded, out);
             } else {
-                self.send_advert(now, out);
-                self.announce_anew(now);
+                self.answer(now, out);
             }
             return;
         };
@@ -356,7 +364,12 @@ impl Node {
             Relation::Superseded { .. } | Relation::Behind { .. } => {
                 return self.yield_to_newer_data(now, out);
             }
-            Relation::Supersedes | Relation::Ahead { .. } => false,
+            Relation::Supersedes | Relation::Ahead { .. } => {
+                if let Phase::Active(active) = &mut self.phase {
+                    active.insists_until = now + self.config.advert_interval * 3;
+                }
+                false
+            }
             Relation::Same | Relation::Unrelated => {
                 let own = self.config.own();
                 (priority, src) > (own.priority.0, own.address)
@@ -365,9 +378,21 @@ impl Node {
         if yields {
             self.leave(now, Cause::Superseded, out);
         } else {
-            self.send_advert(now, out);
-            self.announce_anew(now);
+            self.answer(now, out);
         }
+    }
+
+    /// The address stays here, and both the other machine and the network are told. Not at once again: the
+    /// other one answers as well.
+    fn answer(&mut self, now: Time, out: &mut Actions) {
+        let Phase::Active(active) = &mut self.phase else { return };
+        let pause = self.config.advert_interval / 4;
+        if active.answered_at.is_some_and(|at| now.since(at) < pause) {
+            return;
+        }
+        active.answered_at = Some(now);
+        self.send_advert(now, out);
+        self.announce_anew(now);
     }
 
     /// A virtual address was taken off the interface behind our back.

@@ -242,11 +242,12 @@ fn sim_finding_14449_a_mark_is_of_the_history_and_the_process_that_it_was_made_i
         second_repl_offset: Some(second_offset),
         ..primary(run, [2; 20], 2500, Some(9500))
     };
-    let mark = AofMark { replid: ReplId(HISTORY), offset: 2000, bytes: 9000 };
-    let renamed = AofMark { replid: ReplId([2; 20]), ..mark };
+    let none = ReplId([0; 20]);
+    let mark = AofMark { replid: ReplId(HISTORY), replid2: none, offset: 2000, bytes: 9000 };
+    let taken_along = AofMark { replid: ReplId([2; 20]), replid2: ReplId(HISTORY), ..mark };
     for (name, info, expected) in [
         ("it goes on", primary(1, HISTORY, 2500, Some(9500)), Some(mark)),
-        ("it was promoted", promoted(1, 2400), Some(renamed)),
+        ("it was promoted", promoted(1, 2400), Some(taken_along)),
         ("promoted at an earlier byte, which it had received before", promoted(1, 2000), None),
         ("it received other data", primary(1, [3; 20], 2500, Some(9500)), None),
         ("another process", primary(2, HISTORY, 2500, Some(9500)), None),

@@ -109,6 +109,7 @@ pub(super) fn remains(draw: &mut Draw<'_>) -> Remains {
         served: kind > 2,
         aof: (kind > 2).then_some(AofMark {
             replid: keepair_wire::info::ReplId([1; 20]),
+            replid2: keepair_wire::info::ReplId([0; 20]),
             offset: 900,
             bytes: 0,
         }),

@@ -1,8 +1,8 @@
 //! A client never meets a read-only Redis at the address.
 //!
 //! Where faults overlap this is not promised of a machine that left while its kernel refused to shut
-//! the address; nor of a Redis that redis.conf makes a replica, when it is restarted behind an address that
-//! no daemon can shut at that moment.
+//! the address, or that somebody took the rules from while it had the address still; nor of a Redis that
+//! redis.conf makes a replica, when it is restarted behind an address that no daemon can shut at that moment.
 
 use super::ledger::guarded;
 use super::{Checker, Fact, Kind};
@@ -39,7 +39,9 @@ impl Checker for NoReadonly {
             }
             Fact::ClientHeard { host, write, answer: Answer::ReadOnly }
                 if !(world.overlapping()
-                    && (self.refused[*host] || starts_unguarded(world, *host))) =>
+                    && (self.refused[*host]
+                        || world.hosts[*host].kernel.is_bare()
+                        || starts_unguarded(world, *host))) =>
             {
                 Err(format!("{host} answered write {write} with -READONLY"))
             }

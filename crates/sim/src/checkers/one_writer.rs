@@ -26,10 +26,7 @@ impl OneWriter {
     fn excused(&self, world: &World) -> bool {
         let find_out = world.find_out();
         let unaware = |at: &Option<Time>| at.is_some_and(|at| world.now.since(at) <= find_out);
-        let bare = |host: HostId| {
-            let kernel = &world.hosts[host].kernel;
-            kernel.has_any() && !kernel.rules
-        };
+        let bare = |host: HostId| world.hosts[host].kernel.is_bare();
         // Reports do not pass, and there were no adverts yet: two that begin at the same time.
         let began = |host: HostId| unaware(&self.since[host]);
         let mute = |host: HostId| world.network.is_cut(host, Traffic::Reports);

@@ -18,6 +18,8 @@ use std::time::Duration;
 
 /// A trap that has not struck by then is forgotten, lest it meet the next fault.
 const TRAP_LIFE: Duration = Duration::from_secs(1);
+/// Between two things that programs of a machine do which had waited for its processor.
+const AFTER_THAW: Duration = Duration::from_millis(5);
 
 impl World {
     /// Lets it happen now.
@@ -234,8 +236,15 @@ impl World {
         self.attend();
         let (clock_stood, missed) = (freeze.clock_stands, freeze.lost);
         self.see(&Fact::Thawed { host: id, clock_stood, missed });
+        let mut late = Duration::ZERO;
         for event in freeze.missed {
-            self.schedule(now, event);
+            if matches!(event, Event::Fault(_)) {
+                // Who kills a program and starts it again takes some time for it.
+                late += AFTER_THAW;
+                self.schedule(now + late, event);
+            } else {
+                self.schedule(now, event);
+            }
         }
         self.drain_redis(id);
         self.path_is_back();

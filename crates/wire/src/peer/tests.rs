@@ -42,7 +42,7 @@ fn full() -> Report {
         vote: Some(Stamp { instance: u64::MAX, seq: 1 }),
         served: true,
         missed_writes: true,
-        restored: Some(Restored { replid: [3; 20], at_least: -1 }),
+        restored: Some(Restored { replid: [3; 20], replid2: [4; 20], at_least: -1 }),
         acknowledged: Some(1200),
     }
 }
@@ -50,7 +50,7 @@ fn full() -> Report {
 /// The bytes of `full` that a program of the first format would have sent.
 fn first_format() -> Vec<u8> {
     let mut bytes = full().encode();
-    bytes.truncate(bytes.len() - (1 + 28 + 8));
+    bytes.truncate(bytes.len() - (1 + 48 + 8));
     bytes
 }
 

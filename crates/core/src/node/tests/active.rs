@@ -279,6 +279,27 @@ fn another_router_without_reports_is_judged_by_priority_after_three_intervals() 
 }
 
 #[test]
+fn sim_finding_1796091308012207_who_holds_newer_data_insists_and_does_not_flood_the_wire() {
+    let mut bench = active();
+    let mut older = peer_report(State::Active, true, 1);
+    older.redis.offset = 900;
+    let mut adverts = Vec::new();
+    for _ in 0..300 {
+        bench.pass_with(1, &primary(7));
+        bench.report(older.clone());
+        bench.advert(200);
+        adverts.extend(bench.done().into_iter().filter(|word| word.starts_with("advert")));
+    }
+    assert_eq!(bench.node.state(), State::Active);
+    assert!((3..=15).contains(&adverts.len()), "{adverts:?}");
+    assert_eq!(adverts.last().unwrap(), "advert 255");
+    bench.pass_with(1_000, &primary(7));
+    let adverts: Vec<_> =
+        bench.done().into_iter().filter(|word| word.starts_with("advert")).collect();
+    assert_eq!(adverts.last().unwrap(), "advert 100", "it is over");
+}
+
+#[test]
 fn a_farewell_is_answered_with_an_advert() {
     let mut bench = active();
     bench.advert(0);
