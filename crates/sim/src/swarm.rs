@@ -76,6 +76,11 @@ impl Swarm {
         self.style
     }
 
+    /// Everything was mended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.healed
+    }
+
     /// A fault that was begun earlier goes on: the pair is given its time from now.
     pub(crate) fn goes_on(&mut self, now: Time) {
         if self.healed {

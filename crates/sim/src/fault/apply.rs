@@ -237,8 +237,13 @@ impl World {
         let (clock_stood, missed) = (freeze.clock_stands, freeze.lost);
         self.see(&Fact::Thawed { host: id, clock_stood, missed });
         let mut late = Duration::ZERO;
+        // What has been mended meanwhile does not break any more.
+        let over = self.swarm.is_over();
         for event in freeze.missed {
             if matches!(event, Event::Fault(_)) {
+                if over {
+                    continue;
+                }
                 // Who kills a program and starts it again takes some time for it.
                 late += AFTER_THAW;
                 self.schedule(now + late, event);
