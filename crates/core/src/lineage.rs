@@ -202,7 +202,7 @@ fn stands_above(side: &Lineage, other: &Lineage) -> bool {
     }
 }
 
-/// A history that `side` was restarted from, by its append-only file.
+/// It names the history of the append-only file that was loaded, or the one before it.
 fn is_of(restored: &Restored, replid: &[u8; 20]) -> bool {
     known(replid) && (*replid == restored.replid || *replid == restored.replid2)
 }

@@ -338,9 +338,8 @@ impl World {
 
     /// The program's last act: no address, no rules, and on the disk whatever it was given.
     fn exit(&mut self, id: HostId) {
-        if let Some(kept) = self.hosts[id].daemon.unkept {
-            self.hosts[id].persisted = Some(kept);
-        }
+        let host = &mut self.hosts[id];
+        host.persisted = host.daemon.unkept.or(host.persisted);
         if self.change_addresses(id, false).is_ok() {
             self.hosts[id].kernel.remove_rules();
         }

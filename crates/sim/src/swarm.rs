@@ -355,9 +355,7 @@ impl World {
             self.swarm.next += 1;
             let lasts = self.unfold(episode);
             match (plan.style, plan.episodes.get(self.swarm.next)) {
-                (Style::Alone, _) => {
-                    self.settle_after(lasts);
-                }
+                (Style::Alone, _) => self.settle_after(lasts),
                 (Style::Overlapping, Some(next)) => {
                     self.schedule(self.now + next.pause, Event::Swarm(Turn::Begin));
                 }

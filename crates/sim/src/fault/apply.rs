@@ -237,18 +237,16 @@ impl World {
         let (clock_stood, missed) = (freeze.clock_stands, freeze.lost);
         self.see(&Fact::Thawed { host: id, clock_stood, missed });
         let mut late = Duration::ZERO;
-        // What has been mended meanwhile does not break any more.
-        let over = self.swarm.is_over();
         for event in freeze.missed {
-            if matches!(event, Event::Fault(_)) {
-                if over {
-                    continue;
-                }
+            match event {
+                // What has been mended meanwhile does not break any more.
+                Event::Fault(_) if self.swarm.is_over() => {}
                 // Who kills a program and starts it again takes some time for it.
-                late += AFTER_THAW;
-                self.schedule(now + late, event);
-            } else {
-                self.schedule(now, event);
+                Event::Fault(_) => {
+                    late += AFTER_THAW;
+                    self.schedule(now + late, event);
+                }
+                _ => self.schedule(now, event),
             }
         }
         self.drain_redis(id);
